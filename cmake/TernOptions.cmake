@@ -1,0 +1,37 @@
+# Compiler-wide settings. Core rooms are built without exceptions and RTTI (errors are values);
+# apps/ and tests turn both on again because CLI11 and GoogleTest need them.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+option(TERN_TESTS "Build the tests" ON)
+option(TERN_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+set(TERN_SANITIZE "" CACHE STRING "Sanitizers for every target, as for -fsanitize=, e.g. address,undefined")
+if(CMAKE_SYSTEM_NAME STREQUAL "WASI")
+  set(TERN_WASM ON)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(tern_flags INTERFACE)
+target_compile_options(tern_flags INTERFACE -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(tern_flags INTERFACE -Wno-gnu-statement-expression)
+endif()
+# The order of floating-point sums is part of our results (batch invariance): no contraction behind our back.
+target_compile_options(tern_flags INTERFACE -ffp-contract=off)
+target_compile_definitions(tern_flags INTERFACE FMT_HEADER_ONLY JSON_HAS_CPP_20=1)
+if(TERN_SANITIZE)
+  add_compile_options(-fsanitize=${TERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TERN_SANITIZE})
+endif()
+if(TERN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,32 @@
+// The only fork in loading: where bytes come from. Natively a memory map, in the browser a ranged fetch or OPFS.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tern::io {
+
+struct ByteSource {
+  virtual ~ByteSource() = default;
+  virtual uint64_t size() const = 0;
+  /// Name for messages ("model.gguf").
+  virtual const std::string& name() const = 0;
+  /// Copies [offset, offset + out.size()). Errors: kInvalidFile when past the end, kIo.
+  virtual Result<void> read(uint64_t offset, std::span<std::byte> out) const = 0;
+  /// All bytes when they are addressable (mmap, memory), else empty.
+  virtual std::span<const std::byte> mapped() const { return {}; }
+};
+
+/// mmap, read-only. Errors: kNotFound, kIo (with errno's text), kInvalidFile for a directory.
+Result<std::unique_ptr<ByteSource>> open_file(const std::string& path);
+
+/// Owns a copy of bytes; for tests, fuzzers and small downloads.
+std::unique_ptr<ByteSource> memory_source(std::string name, std::vector<std::byte> bytes);
+
+}  // namespace tern::io

@@ -1,0 +1,50 @@
+// WeightIndex: name -> where a tensor's rows lie and in which format. Filled by gguf.cc or safetensors.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "formats/format.h"
+#include "io/byte_source.h"
+
+namespace tern::io {
+
+/// shape is outermost first: a matrix is {rows, cols}, stacked experts {experts, rows, cols}, a vector {cols}.
+struct TensorInfo {
+  std::string name;
+  Format format = Format::kF32;
+  std::vector<uint64_t> shape;
+  uint32_t source = 0;  // index of the ByteSource
+  uint64_t offset = 0;  // absolute, in bytes
+  uint64_t length = 0;
+  // Formats whose file layout is not rows of blocks (AWQ, INT8 of Hugging Face): index into WeightIndex::recipes(),
+  // which say how read_rows() assembles rows; -1 for a plain tensor.
+  int32_t recipe = -1;
+
+  uint64_t cols() const { return shape.back(); }
+  uint64_t rows() const;  // product of all but the last dimension
+};
+
+class WeightIndex {
+ public:
+  const TensorInfo* find(std::string_view name) const;
+  std::span<const TensorInfo> tensors() const;
+  /// Index into tensors(); ids in a Graph's weights are these.
+  Result<uint32_t> id_of(std::string_view name) const;
+
+  /// Rows [row0, row0 + n) in the format's row layout. out: n * row_bytes(format, cols).
+  Result<void> read_rows(uint32_t tensor, uint64_t row0, uint64_t n, std::span<std::byte> out) const;
+  /// The same without a copy; empty when the bytes are not addressable or need assembling.
+  std::span<const std::byte> mapped_rows(uint32_t tensor, uint64_t row0, uint64_t n) const;
+  /// All rows decoded to f32; for small tensors (norms, biases, tests).
+  Result<std::vector<float>> read_f32(uint32_t tensor) const;
+
+  // ... the readers' side (add_source, add_tensor, recipes) is filled in by the io room.
+};
+
+}  // namespace tern::io
