@@ -1,0 +1,71 @@
+// Backend: what plays plans. One folder each; engine/ knows only this. Nothing here waits but wait().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/plan.h"
+#include "graph/step.h"
+#include "graph/target.h"
+
+namespace tern::backends {
+
+enum class Usage : uint32_t { kWeight, kKvCache };
+struct Buffer {
+  uint32_t id = UINT32_MAX;
+};  // small integers; the backend owns what they name
+struct PlanId {
+  uint32_t id = UINT32_MAX;
+};
+struct Ticket {
+  uint64_t id = 0;
+};
+enum class Poll { kPending, kReady, kDeviceLost };
+
+struct Backend {
+  virtual ~Backend() = default;
+  virtual const graph::Target& target() const = 0;
+
+  /// Runs the passes and compiles the graph for this target. Pure: the same bytes for the same input, needs no device.
+  virtual Result<graph::Plan> lower(graph::Graph graph, const graph::PlanKey& key) const = 0;
+
+  /// Zeroed device memory. Errors: kOutOfMemory naming the need.
+  virtual Result<Buffer> alloc(uint64_t bytes, Usage usage) = 0;
+  /// Uses host memory in place, which must outlive the buffer. Errors: kUnsupported when target() does not import.
+  virtual Result<Buffer> import_host(std::span<const std::byte> bytes) = 0;
+  /// Bytes that weight `weight` of the plan takes in this backend's layout.
+  virtual uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const = 0;
+  /// Rows [row0, ...) of a weight in file layout; the backend repacks them into its own. rows: n * row_bytes.
+  virtual Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
+                                   std::span<const std::byte> rows) = 0;
+  virtual void free(Buffer buffer) = 0;
+
+  /// Makes the plan ready to play. weights: one per plan.weights; keys, values: one per layer, n_pages pages each.
+  virtual Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
+                              std::span<const Buffer> values, uint32_t n_pages) = 0;
+  virtual void unload(PlanId plan) = 0;
+
+  /// Starts a step and returns at once; steps of one backend run in order. StepParams are copied.
+  /// Errors: kInvalidArgument when the step breaks the plan's limits (T, R, S, ids, positions, pages).
+  virtual Result<Ticket> submit(PlanId plan, const graph::StepParams& step) = 0;
+  /// When ready, copies output `output` (index into plan.outputs; R * cols f32) to out. A ticket's outputs live until
+  /// the next submit.
+  virtual Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) = 0;
+  /// Blocks until the ticket is done: for command lines and tests; never called in a browser.
+  virtual void wait(Ticket ticket) = 0;
+};
+
+/// Which backend "cpu" and "ref" name. threads: 0 = as many as the machine has. isa: "" = best, or "scalar", "avx2",
+/// ...
+struct BackendOptions {
+  uint32_t threads = 0;
+  std::string_view isa;
+};
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
+
+}  // namespace tern::backends

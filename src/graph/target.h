@@ -1,0 +1,18 @@
+// Target: the facts of a device that passes and lowering decide by. Plain data: lowering needs no device at hand.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tern::graph {
+
+struct Target {
+  std::string backend;                     // "ref", "cpu", "webgpu"
+  std::string device;                      // "cpu avx512", an adapter's name: for people and as a tuning key
+  uint64_t max_weight_bytes = UINT64_MAX;  // larger weights are sharded (maxStorageBufferBindingSize)
+  bool imports_host_memory = false;        // weights may stay in the mapped file
+  bool fuse = true;                        // run the fusion passes; ref runs the graph as written
+  uint32_t threads = 1;
+};
+
+}  // namespace tern::graph

@@ -1,0 +1,40 @@
+// Shapes of activations. Everything that flows between ops is a row-major matrix [rows, cols]; cols is known when the
+// model is, rows is a constant or a multiple of one of the step's counts, known when the step is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tern::graph {
+
+/// What a number of rows is a multiple of.
+enum class Symbol : uint32_t {
+  kOne,     // a constant
+  kTokens,  // T: tokens in this step
+  kRows,    // R: rows whose logits are wanted (R <= T)
+};
+
+struct Dim {
+  Symbol symbol = Symbol::kOne;
+  uint32_t multiple = 1;
+  bool operator==(const Dim&) const = default;
+
+  static constexpr Dim constant(uint32_t n) { return {Symbol::kOne, n}; }
+  static constexpr Dim tokens(uint32_t multiple = 1) { return {Symbol::kTokens, multiple}; }
+  static constexpr Dim rows(uint32_t multiple = 1) { return {Symbol::kRows, multiple}; }
+  /// The number of rows in a step of T tokens and R wanted rows.
+  constexpr uint64_t at(uint32_t t, uint32_t r) const {
+    return uint64_t{multiple} * (symbol == Symbol::kTokens ? t : symbol == Symbol::kRows ? r : 1);
+  }
+};
+
+enum class DType : uint32_t { kF32, kI32 };  // both 4 bytes; a backend may keep f32 values narrower inside its plan
+
+struct TensorDesc {
+  DType dtype = DType::kF32;
+  Dim rows;
+  uint32_t cols = 0;
+  bool operator==(const TensorDesc&) const = default;
+};
+
+}  // namespace tern::graph
