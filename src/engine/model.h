@@ -1,0 +1,36 @@
+// Model: a model file made playable: opened, built, lowered, its weights placed on a backend, its tokenizer and
+// chat template at hand. This is where io, text, models and backends meet.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "engine/engine.h"
+#include "io/model_files.h"
+#include "models/common/hparams.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace tern::engine {
+
+/// done and total are bytes of weights; called at least once at the end.
+using Progress = std::function<void(uint64_t done, uint64_t total)>;
+
+struct Model {
+  io::ModelFiles files;
+  models::Hparams hparams;
+  std::unique_ptr<text::Tokenizer> tokenizer;  // null when the files have none
+  std::optional<text::ChatTemplate> chat_template;
+  std::vector<int32_t> end_tokens;
+  std::unique_ptr<backends::Backend> backend;
+  std::unique_ptr<Engine> engine;  // last: it uses everything above
+};
+
+/// Opens `path` and makes it ready on `backend`.
+Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
+                                          const EngineOptions& options, const Progress& progress = {});
+
+}  // namespace tern::engine
