@@ -36,8 +36,10 @@ struct Backend {
 
   /// Zeroed device memory. Errors: kOutOfMemory naming the need.
   virtual Result<Buffer> alloc(uint64_t bytes, Usage usage) = 0;
-  /// Uses host memory in place, which must outlive the buffer. Errors: kUnsupported when target() does not import.
-  virtual Result<Buffer> import_host(std::span<const std::byte> bytes) = 0;
+  /// Uses host memory in place, which must outlive the buffer. A weight merged from several tensors of the file (Q, K
+  /// and V) comes as one piece per run of adjacent rows, in row order, so that merging copies nothing.
+  /// Errors: kUnsupported when target() does not import.
+  virtual Result<Buffer> import_host(std::span<const std::span<const std::byte>> pieces) = 0;
   /// Bytes that weight `weight` of the plan takes in this backend's layout.
   virtual uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const = 0;
   /// Rows [row0, ...) of a weight in file layout; the backend repacks them into its own. rows: n * row_bytes.
