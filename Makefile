@@ -1,0 +1,46 @@
+# The commands of the project; `make help` lists them. Everything they need, scripts/setup installs.
+BUILD  ?= build
+JOBS   ?= $(shell nproc)
+MODEL  ?= models/tern-demo-q8_0.gguf
+VENV   := .venv
+
+.PHONY: help setup demo build test test-all bench fuzz fmt lint wasm clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup:  ## install all that tests need: clang, wasm, node packages, Python oracles (idempotent)
+	@scripts/setup all
+
+demo:  ## install what is missing, build, and chat with the model in models/
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@scripts/demo $(BUILD)/tern $(MODEL)
+
+build: $(BUILD)/build.ninja  ## build/tern, optimised
+	@cmake --build $(BUILD) -j $(JOBS) --target tern
+
+$(BUILD)/build.ninja:
+	@cmake --preset release -B $(BUILD) >$(BUILD).log 2>&1 || (cat $(BUILD).log; exit 1)
+	@rm -f $(BUILD).log
+
+test: setup  ## every test: native, sanitizers, fuzzing 20 s each, wasm under Node, peers, lint
+	@scripts/test
+
+bench: build  ## prefill and decode rates beside bandwidth and peak, and beside llama.cpp (docs/benchmarks.md)
+	@scripts/bench
+
+fuzz: setup  ## every fuzz target for FUZZ_SECONDS (default 600)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
+
+fmt:  ## format C++ and CMake-generated lists in place
+	@git ls-files '*.cc' '*.h' '*.inl' | xargs clang-format-22 -i
+
+lint:  ## layers, formatting, file sizes, house rules
+	@scripts/lint
+
+wasm: setup  ## build-wasm/tern.wasm: everything below apps/ plus the cpu backend with SIMD128
+	@scripts/build_wasm
+
+clean:  ## remove build folders
+	@rm -rf build build-*
