@@ -31,6 +31,8 @@ struct WeightSlice {
 /// A matrix [rows, cols] put together from slices of file tensors, all of one format; merging Q, K and V or sharding a
 /// vocabulary is only another list of slices. A constant (norm weights that were folded, rope frequencies) has its
 /// values here instead.
+/// A weight of one column is a vector whose value has the shape [1, rows]: that way biases, too, can be put together
+/// and cut by slices (an element is a row; formats without blocks only).
 struct Weight {
   std::string name;
   Format format = Format::kF32;
@@ -38,6 +40,7 @@ struct Weight {
   uint32_t cols = 0;
   std::vector<WeightSlice> slices;
   std::vector<float> constant;  // [rows * cols] when slices is empty
+  bool operator==(const Weight&) const = default;
 };
 
 struct Value {
@@ -78,14 +81,17 @@ struct Graph {
   const Weight* weight_of(ValueId value) const;
   /// Number of nodes and graph outputs that read each value; index: ValueId.
   std::vector<uint32_t> use_counts() const;
-  /// Drops nodes whose outputs nobody reads (kv_write and outputs count as read) and compacts ids.
+  /// Drops nodes whose outputs nobody reads (kv_write and outputs count as read), puts the weights before all other
+  /// nodes, and compacts ids.
   void sweep();
 };
 
-/// One line per node: "%12 = rms_norm(%11, blk.0.attn_norm [1, 64] f32) {eps=1e-06} : [T, 64]"; the text of goldens.
+/// One line per node but weights, computed values numbered in order; the text of goldens:
+/// "%12 = rms_norm(%11, blk.0.attn_norm.weight [1, 64] f32) {eps=1e-06} : [T, 64]  # blk.0.attn_norm"
 std::string dump(const Graph& graph);
 
-/// Every id in range, every input defined before its use, shapes as the ops demand. Run after each pass.
+/// Every id in range, every input defined before its use, shapes as the ops demand, a layer's cache written once and
+/// before it is read. Run after each pass.
 Result<void> validate(const Graph& graph);
 
 }  // namespace tern::graph

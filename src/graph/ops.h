@@ -12,7 +12,8 @@ enum class Op : uint32_t {
   // leaves
   kWeight,  // () -> a weight of the graph (attrs: WeightAttrs); no step computes it
   // the step's inputs are read by ops themselves: token ids (embed), positions (rope, kv_write, attention)
-  kEmbed,       // (W[vocab, d]) -> [T, d]: row token_id of W, times attrs.scale
+  kEmbed,       // (W[vocab, d] ...) -> [T, d]: row token_id of W, times attrs.factor. Several W (made by shard_weights)
+                // are one table, their rows one after the other
   kGatherRows,  // (x[T, d]) -> [R, d]: the rows whose logits are wanted
   // dense
   kLinear,   // (x[m, k], W[n, k], bias[1, n]?) -> [m, n]: x W^T + bias
@@ -29,7 +30,8 @@ enum class Op : uint32_t {
                // cache
   // mixture of experts: E experts, k of them for each token
   kRouteTopk,       // (logits[T, E]) -> (ids i32[T, k], weights f32[T, k]): softmax, k largest, optionally renormalised
-  kLinearExperts,   // (x[T or T*k, kk], W[E * n, kk], ids[T, k]) -> [T * k, n]: row t*k+j by expert ids[t, j]
+  kLinearExperts,   // (x[T or T*k, kk], W[E * n, kk] ..., ids[T, k]) -> [T * k, n]: row t*k+j by expert ids[t, j]. Several
+                    // W (made by shard_weights) hold whole experts each, one after the other
   kCombineExperts,  // (y[T * k, d], weights[T, k]) -> [T, d]: sum over j of weights[t, j] * y[t * k + j]
   // fused (made by passes)
   kAddRmsNorm,   // (x, y, w) -> (x + y, rms_norm(x + y, w)): residual + norm
@@ -37,6 +39,7 @@ enum class Op : uint32_t {
   kLinearGlu,    // (x, W[2f, k]) -> [m, f]: act(first half) * second half    (W: gate rows, then up rows)
   kRopeKvWrite,  // (q, k, v, freqs) -> q rotated; k rotated and v written to the cache of `layer`
 };
+inline constexpr uint32_t kOpCount = static_cast<uint32_t>(Op::kRopeKvWrite) + 1;
 
 enum class Activation : uint32_t { kSilu, kGeluTanh };
 
