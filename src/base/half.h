@@ -1,4 +1,5 @@
-// IEEE binary16 and bfloat16 <-> binary32, in portable integer code: the scalar truth that vector code is tested against.
+// IEEE binary16 and bfloat16 <-> binary32, in portable integer code: the scalar truth that vector code is tested
+// against.
 #pragma once
 
 #include <bit>
@@ -26,7 +27,7 @@ constexpr uint16_t f32_to_f16(float f) {
   const uint32_t abs = bits & 0x7fffffffu;
   if (abs > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
   if (abs >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // 65520 and above round to infinity
-  if (abs < 0x38800000u) {                                              // below 2^-14: subnormal
+  if (abs < 0x38800000u) {                                               // below 2^-14: subnormal
     // Adding 0.5 shifts the mantissa so that the hardware's rounding to nearest even does the work.
     const float shifted = std::bit_cast<float>(abs) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
@@ -35,7 +36,9 @@ constexpr uint16_t f32_to_f16(float f) {
   return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-constexpr float bf16_to_f32(uint16_t h) { return std::bit_cast<float>(static_cast<uint32_t>(h) << 16); }
+constexpr float bf16_to_f32(uint16_t h) {
+  return std::bit_cast<float>(static_cast<uint32_t>(h) << 16);
+}
 
 /// Round to nearest even; NaN stays NaN.
 constexpr uint16_t f32_to_bf16(float f) {

@@ -59,8 +59,15 @@ Result<uint64_t> row_bytes(Format format, uint64_t cols);
 /// Decodes one row. row: row_bytes(format, out.size()) bytes; out: [cols], cols a multiple of the block.
 void decode_row(Format format, const std::byte* row, std::span<float> out);
 
-/// Encodes one row; out: row_bytes(format, in.size()). Errors: kUnsupported for formats we only read.
+/// Encodes one row. in: [cols], cols a multiple of the block; out: row_bytes(format, in.size()). Errors: kUnsupported
+/// for formats that are only read; kInvalidArgument for a weight that is NaN or larger than the format can hold.
 Result<void> encode_row(Format format, std::span<const float> in, std::byte* out);
+bool can_encode(Format format);
+
+/// A valid row of random weights of mean zero and about the given standard deviation, in every format; the same bytes
+/// for the same seed. cols: a multiple of the block; stddev: 1e-3 .. 1e2 keeps every f16 scale in range; out:
+/// row_bytes(format, cols).
+void random_row(Format format, uint64_t seed, float stddev, uint64_t cols, std::byte* out);
 
 }  // namespace formats
 }  // namespace tern
