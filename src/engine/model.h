@@ -29,6 +29,14 @@ struct Model {
   std::unique_ptr<Engine> engine;  // last: it uses everything above
 };
 
+/// The text side of a model file alone, for `tern tokenize`: nothing of the weights is read.
+struct ModelText {
+  std::unique_ptr<text::Tokenizer> tokenizer;  // null when the files have none
+  std::optional<text::ChatTemplate> chat_template;
+  std::vector<int32_t> end_tokens;
+};
+Result<ModelText> load_text(const std::string& path);
+
 /// Opens `path` and makes it ready on `backend`.
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress = {});
