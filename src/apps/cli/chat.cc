@@ -1,0 +1,169 @@
+// tern chat: a conversation in the terminal, or one message per line from a pipe.
+
+#include <iostream>
+
+#include "apps/cli/common.h"
+#include "apps/cli/generation.h"
+#include "apps/cli/terminal.h"
+
+namespace tern::cli {
+namespace {
+
+constexpr const char* kHelp =
+    "  /help            this list\n"
+    "  /system TEXT     set the system message and start over (no TEXT: remove it)\n"
+    "  /reset           forget the conversation\n"
+    "  /stats           speed and memory so far\n"
+    "  /exit            leave (or Ctrl-D)\n"
+    "  \"\"\"              begin and end a message of several lines; a \\ at a line's end does the same for one line\n"
+    "  Ctrl-C           stop the answer\n";
+
+struct ChatOptions {
+  ModelOptions model;
+  GenerationOptions generation;
+  std::string system;
+  bool echo = false;
+};
+
+class Chat {
+ public:
+  Chat(const ChatOptions& options, engine::Model& model) : options_(options), model_(model) { reset(options.system); }
+
+  Result<void> loop() {
+    while (true) {
+      const std::optional<std::string> message = read_message();
+      if (!message) return {};
+      if (message->empty()) continue;
+      if (message->front() == '/') {
+        if (!command(*message)) return {};
+        continue;
+      }
+      if (options_.echo) fmt::print("{}\n", styled("> " + *message, Style::kCyan));
+      TRY(answer(*message));
+    }
+  }
+
+ private:
+  void reset(const std::string& system) {
+    messages_ = Json::array();
+    if (!system.empty()) messages_.push_back({{"role", "system"}, {"content", system}});
+    system_ = system;
+  }
+
+  // One message: a line, lines joined by a trailing backslash, or everything between two """. nullopt: the end.
+  std::optional<std::string> read_message() {
+    std::string message;
+    bool quoted = false;
+    while (true) {
+      const LineReader::Line line = reader_.read(message.empty() && !quoted ? "> " : ". ");
+      if (line.end == LineReader::End::kEof) return message.empty() ? std::nullopt : std::optional(message);
+      if (line.end == LineReader::End::kInterrupted) {
+        fmt::print("{}\n", styled("(Ctrl-D or /exit leaves)", Style::kDim));
+        return "";
+      }
+      std::string text = line.text;
+      if (text.starts_with("\"\"\"") && !quoted) {
+        quoted = true;
+        text.erase(0, 3);
+      }
+      if (quoted && text.ends_with("\"\"\"")) {
+        message += text.substr(0, text.size() - 3);
+        break;
+      }
+      const bool continues = !quoted && text.ends_with('\\');
+      if (continues) text.pop_back();
+      message += text;
+      if (!quoted && !continues) break;
+      message += '\n';
+    }
+    reader_.remember(message);
+    return message;
+  }
+
+  // False: leave.
+  bool command(const std::string& line) {
+    const size_t space = line.find(' ');
+    const std::string name = line.substr(0, space);
+    const std::string rest = space == std::string::npos ? "" : line.substr(space + 1);
+    if (name == "/exit" || name == "/quit" || name == "/bye") return false;
+    if (name == "/help") {
+      fmt::print("{}", kHelp);
+    } else if (name == "/reset") {
+      reset(system_);
+      fmt::print("{}\n", styled("(a new conversation)", Style::kDim));
+    } else if (name == "/system") {
+      reset(rest);
+      fmt::print("{}\n", styled(rest.empty() ? "(no system message)" : "(system message set)", Style::kDim));
+    } else if (name == "/stats") {
+      const engine::EngineStats stats = model_.engine->stats();
+      fmt::print("{} prompt tokens ({} of them remembered), {} generated, {} of {} KV pages free, {} of memory\n",
+                 stats.prompt_tokens, stats.shared_tokens, stats.generated_tokens, stats.pages_free, stats.pages_total,
+                 human_bytes(static_cast<double>(peak_rss_bytes())));
+    } else {
+      fmt::print("There is no command {}; /help lists them.\n", name);
+    }
+    return true;
+  }
+
+  Result<void> answer(const std::string& message) {
+    messages_.push_back({{"role", "user"}, {"content", message}});
+    auto prompt = TRY(encode_chat(model_, messages_));
+    engine::Request request = TRY(make_request(std::move(prompt), options_.generation));
+    auto generated = generate(*model_.engine, std::move(request),
+                              [](const std::string& piece) { std::cout << piece << std::flush; });
+    if (!generated) {
+      // A conversation that no longer fits is the user's to shorten, not the program's to end.
+      messages_.erase(messages_.size() - 1);
+      if (generated.error().code != ErrorCode::kInvalidArgument) return std::unexpected(generated.error());
+      report(generated.error());
+      fmt::print("{}\n", styled("(/reset starts over)", Style::kDim));
+      return {};
+    }
+    messages_.push_back({{"role", "assistant"}, {"content", generated->text}});
+    std::string note = fmt::format("[{} tokens, {:.1f} tok/s, first after {:.0f} ms", generated->tokens.size(),
+                                   generated->decode_tok_s(), generated->prefill_s * 1e3);
+    if (generated->reason == engine::StopReason::kCancelled) note += ", stopped";
+    if (generated->reason == engine::StopReason::kContext) note += ", the context is full: /reset starts over";
+    fmt::print("\n{}\n", styled(note + "]", Style::kDim));
+    return {};
+  }
+
+  const ChatOptions& options_;
+  engine::Model& model_;
+  LineReader reader_;
+  Json messages_;
+  std::string system_;
+};
+
+Result<void> chat(const ChatOptions& options) {
+  catch_interrupts();
+  const OpenedModel opened = TRY(open_model(options.model, {.max_seqs = 1}));
+  engine::Model& model = *opened.model;
+  if (!model.chat_template || !model.tokenizer) {
+    return fail(ErrorCode::kUnsupported,
+                "{} has no {}, so it cannot chat; `tern run` continues plain text or token ids.", options.model.path,
+                model.tokenizer ? "chat template" : "tokenizer");
+  }
+  if (stdout_is_terminal()) {
+    fmt::print("{}\n", styled(fmt::format("{} on {}, ready in {:.2f} s. /help lists the commands.", model.hparams.arch,
+                                          model.backend->target().device, opened.load_s),
+                              Style::kDim));
+  }
+  return Chat(options, model).loop();
+}
+
+}  // namespace
+
+void add_chat(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ChatOptions>();
+  CLI::App* command = app.add_subcommand("chat", "Talk to a model in the terminal");
+  add_model_options(*command, options->model);
+  command->add_option("--system", options->system, "System message");
+  command->add_flag("--echo", options->echo, "Print messages that come from a pipe before their answers");
+  add_generation_options(*command, options->generation);
+  command->callback([options, &exit_code] {
+    if (auto result = chat(*options); !result) exit_code = report(result.error());
+  });
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,110 @@
+#include "apps/cli/common.h"
+
+#include <sys/resource.h>
+
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+#include "apps/cli/terminal.h"
+
+namespace tern::cli {
+namespace {
+
+Result<graph::KvFormat> parse_kv_format(const std::string& name) {
+  if (name == "f32") return graph::KvFormat::kF32;
+  if (name == "f16") return graph::KvFormat::kF16;
+  if (name == "q8_0") return graph::KvFormat::kQ8_0;
+  return fail(ErrorCode::kInvalidArgument, "--kv is \"{}\", allowed are f32, f16 and q8_0.", name);
+}
+
+}  // namespace
+
+int report(const Error& error) {
+  fflush(stdout);
+  fmt::print(stderr, "{} {}\n", styled("tern:", Style::kRed, 2), error.to_string());
+  const bool input = error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kInvalidFile ||
+                     error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kNotFound ||
+                     error.code == ErrorCode::kOutOfMemory;
+  return input ? kBadInput : kFailed;
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("MODEL", options.path, "A .gguf file, or a Hugging Face folder (config.json, *.safetensors)")
+      ->required();
+  command.add_option("--device", options.device, "auto, cpu, or ref (the slow, exact reference)")
+      ->check(CLI::IsMember({"auto", "cpu", "ref"}))
+      ->capture_default_str();
+  command.add_option("-t,--threads", options.threads, "Worker threads; 0: one per available core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command.add_option("--isa", options.isa, "Force the kernels of one instruction set: scalar, avx2, avx512");
+  command.add_option("-c,--context", options.context, "Positions of context; 0: the model's own, at most 4096")
+      ->capture_default_str();
+  command.add_option("--kv", options.kv_format, "Format of the KV cache: f32, f16 or q8_0")->capture_default_str();
+  command.add_option("--chunk", options.chunk, "Prompt tokens computed in one step")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+}
+
+Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine) {
+  const double start = seconds_now();
+  engine.context = options.context;
+  engine.kv_format = TRY(parse_kv_format(options.kv_format));
+  engine.max_tokens = std::max(options.chunk, engine.max_seqs);
+  const std::string device = options.device == "auto" ? "cpu" : options.device;
+  auto backend = TRY(backends::make_backend(device, {.threads = options.threads, .isa = options.isa}));
+  ProgressBar bar("loading");
+  OpenedModel opened;
+  opened.model = TRY(engine::load_model(options.path, std::move(backend), engine,
+                                        [&](uint64_t done, uint64_t total) { bar.update(done, total); }));
+  opened.load_s = seconds_now() - start;
+  return opened;
+}
+
+Result<std::vector<int32_t>> parse_tokens(const std::string& text) {
+  std::string list = text;
+  if (text.starts_with('@')) list = TRY(read_text(text.substr(1)));
+  std::vector<int32_t> tokens;
+  const char* at = list.data();
+  const char* end = at + list.size();
+  while (true) {
+    while (at < end && (*at == ',' || std::isspace(static_cast<unsigned char>(*at)) || *at == '[' || *at == ']')) ++at;
+    if (at == end) break;
+    int32_t token = 0;
+    const auto [next, error] = std::from_chars(at, end, token);
+    if (error != std::errc() || token < 0) {
+      return fail(ErrorCode::kInvalidArgument, "\"{}\" is not a list of token ids such as 1,2,3 or @file.",
+                  std::string(at, std::min<size_t>(end - at, 20)));
+    }
+    tokens.push_back(token);
+    at = next;
+  }
+  if (tokens.empty()) return fail(ErrorCode::kInvalidArgument, "The list of token ids \"{}\" is empty.", text);
+  return tokens;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return fail(ErrorCode::kNotFound, "The file {} cannot be read: {}.", path, strerror(errno));
+  }
+  return std::move(text).str();
+}
+
+uint64_t peak_rss_bytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,62 @@
+// What the commands share: how a model is named on the command line and opened, errors and exit codes, token lists.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/model.h"
+
+namespace tern::cli {
+
+inline constexpr int kOk = 0;
+inline constexpr int kFailed = 1;    // the work itself failed
+inline constexpr int kBadInput = 2;  // usage, a wrong file, a wrong argument
+
+/// Prints "tern: <message> - while ..." to stderr and gives the exit code.
+int report(const Error& error);
+
+struct ModelOptions {
+  std::string path;
+  std::string device = "auto";
+  uint32_t threads = 0;
+  std::string isa;
+  uint32_t context = 0;
+  std::string kv_format = "f16";
+  uint32_t chunk = 512;
+};
+
+/// MODEL, --device, --threads, --isa, --context, --kv, --chunk.
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+struct OpenedModel {
+  std::unique_ptr<engine::Model> model;
+  double load_s = 0;
+};
+/// Opens a model with a progress bar. `engine` gives what the command itself wants (sequences, rows).
+Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine);
+
+/// "1,2,3" or "@file" (ids separated by commas or white space). Errors: kInvalidArgument naming the piece.
+Result<std::vector<int32_t>> parse_tokens(const std::string& text);
+
+Result<std::string> read_text(const std::string& path);  // "-": stdin
+/// Bytes the process held at most so far, mapped file pages included.
+uint64_t peak_rss_bytes();
+double seconds_now();  // monotonic
+
+// One per command: registers it and returns how to run it (the exit code).
+void add_chat(CLI::App& app, int& exit_code);
+void add_run(CLI::App& app, int& exit_code);
+void add_logits(CLI::App& app, int& exit_code);
+void add_info(CLI::App& app, int& exit_code);
+void add_tokenize(CLI::App& app, int& exit_code);
+void add_convert(CLI::App& app, int& exit_code);
+void add_synth(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
+void add_perplexity(CLI::App& app, int& exit_code);
+
+}  // namespace tern::cli
