@@ -40,5 +40,8 @@ Result<ModelText> load_text(const std::string& path);
 /// Opens `path` and makes it ready on `backend`.
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress = {});
+/// The same from files that are open already (in a browser there are no paths).
+Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
+                                          const EngineOptions& options, const Progress& progress = {});
 
 }  // namespace tern::engine

@@ -5,6 +5,7 @@
 #include "apps/cli/common.h"
 #include "apps/cli/generation.h"
 #include "apps/cli/terminal.h"
+#include "engine/prompt.h"
 
 namespace tern::cli {
 namespace {
@@ -107,7 +108,7 @@ class Chat {
 
   Result<void> answer(const std::string& message) {
     messages_.push_back({{"role", "user"}, {"content", message}});
-    auto prompt = TRY(encode_chat(model_, messages_));
+    auto prompt = TRY(engine::encode_chat(model_, messages_));
     engine::Request request = TRY(make_request(std::move(prompt), options_.generation));
     auto generated = generate(*model_.engine, std::move(request),
                               [](const std::string& piece) { std::cout << piece << std::flush; });

@@ -97,29 +97,4 @@ Result<Generated> generate(engine::Engine& engine, engine::Request request,
   return out;
 }
 
-Result<std::vector<int32_t>> encode_prompt(const engine::Model& model, const std::string& text, bool special) {
-  if (!model.tokenizer) {
-    return fail(ErrorCode::kUnsupported, "The model has no tokenizer; give token ids with --tokens instead.");
-  }
-  auto ids = TRY(model.tokenizer->encode(text, {.bos = false, .special = special}));
-  const int32_t bos = model.tokenizer->bos();
-  if (model.tokenizer->add_bos() && bos >= 0 && (ids.empty() || ids.front() != bos)) ids.insert(ids.begin(), bos);
-  if (ids.empty()) return fail(ErrorCode::kInvalidArgument, "The prompt is empty.");
-  return ids;
-}
-
-Result<std::vector<int32_t>> encode_chat(const engine::Model& model, const Json& messages) {
-  if (!model.chat_template) {
-    return fail(ErrorCode::kUnsupported, "The model has no chat template; use `tern run` to continue plain text.");
-  }
-  if (!model.tokenizer) return fail(ErrorCode::kUnsupported, "The model has no tokenizer, so it cannot chat.");
-  text::RenderOptions options;
-  options.add_generation_prompt = true;
-  const int32_t bos = model.tokenizer->bos();
-  if (bos >= 0) options.bos_token = model.tokenizer->name_of(bos);
-  if (!model.end_tokens.empty()) options.eos_token = model.tokenizer->name_of(model.end_tokens.front());
-  return encode_prompt(model, TRY_CTX(model.chat_template->render(messages, options), "while rendering the chat template"),
-                       /*special=*/true);
-}
-
 }  // namespace tern::cli

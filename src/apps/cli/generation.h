@@ -41,10 +41,4 @@ struct Generated {
 Result<Generated> generate(engine::Engine& engine, engine::Request request,
                            const std::function<void(const std::string&)>& on_text);
 
-/// Encodes text for a prompt; BOS as the model says, never twice. special: control tokens' text counts as tokens.
-Result<std::vector<int32_t>> encode_prompt(const engine::Model& model, const std::string& text, bool special);
-
-/// Renders messages [{role, content}, ...] with the model's chat template and encodes the result.
-Result<std::vector<int32_t>> encode_chat(const engine::Model& model, const Json& messages);
-
 }  // namespace tern::cli

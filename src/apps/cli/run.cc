@@ -5,6 +5,7 @@
 #include "apps/cli/common.h"
 #include "apps/cli/generation.h"
 #include "apps/cli/terminal.h"
+#include "engine/prompt.h"
 
 namespace tern::cli {
 namespace {
@@ -26,14 +27,14 @@ Result<std::vector<int32_t>> encode(const engine::Model& model, const RunOptions
   if (!options.messages.empty()) {
     const bool file = options.messages.starts_with('@');
     const std::string text = file ? TRY(read_text(options.messages.substr(1))) : options.messages;
-    return encode_chat(model, TRY_CTX(parse_json(text), "while reading --messages"));
+    return engine::encode_chat(model, TRY_CTX(parse_json(text), "while reading --messages"));
   }
   const std::string prompt = options.prompt.empty() ? TRY(read_text("-")) : options.prompt;
-  if (!options.chat) return encode_prompt(model, prompt, /*special=*/false);
+  if (!options.chat) return engine::encode_prompt(model, prompt, /*special=*/false);
   Json messages = Json::array();
   if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
   messages.push_back({{"role", "user"}, {"content", prompt}});
-  return encode_chat(model, messages);
+  return engine::encode_chat(model, messages);
 }
 
 Json logprobs_json(const Generated& generated) {

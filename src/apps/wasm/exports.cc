@@ -9,6 +9,7 @@
 #include "backends/backend.h"
 #include "base/json.h"
 #include "engine/model.h"
+#include "engine/prompt.h"
 #include "io/model_files.h"
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))

@@ -1,0 +1,31 @@
+#include "engine/prompt.h"
+
+namespace tern::engine {
+
+Result<std::vector<int32_t>> encode_prompt(const Model& model, std::string_view text, bool special) {
+  if (!model.tokenizer) {
+    return fail(ErrorCode::kUnsupported, "The model has no tokenizer; give token ids with --tokens instead.");
+  }
+  auto ids = TRY(model.tokenizer->encode(text, {.bos = false, .special = special}));
+  const int32_t bos = model.tokenizer->bos();
+  if (model.tokenizer->add_bos() && bos >= 0 && (ids.empty() || ids.front() != bos)) ids.insert(ids.begin(), bos);
+  if (ids.empty()) return fail(ErrorCode::kInvalidArgument, "The prompt is empty.");
+  return ids;
+}
+
+Result<std::vector<int32_t>> encode_chat(const Model& model, const Json& messages) {
+  if (!model.chat_template || !model.tokenizer) {
+    return fail(ErrorCode::kUnsupported, "The model has no {}, so it cannot chat; continue plain text instead.",
+                model.tokenizer ? "chat template" : "tokenizer");
+  }
+  text::RenderOptions options;
+  options.add_generation_prompt = true;
+  const text::Tokenizer& tokenizer = *model.tokenizer;
+  if (tokenizer.bos() >= 0) options.bos_token = tokenizer.name_of(tokenizer.bos());
+  if (tokenizer.eos() >= 0) options.eos_token = tokenizer.name_of(tokenizer.eos());
+  const std::string prompt =
+      TRY_CTX(model.chat_template->render(messages, options), "while rendering the chat template");
+  return encode_prompt(model, prompt, /*special=*/true);
+}
+
+}  // namespace tern::engine
