@@ -62,7 +62,7 @@ def decompositions():
     rows = []
     for cp in CODE_POINTS:
         text = unicodedata.decomposition(chr(cp))
-        if not text or text.startswith("<"):
+        if not text or text.startswith("<") or 0xAC00 <= cp <= 0xD7A3:
             continue
         parts = [int(p, 16) for p in text.split()]
         whole = "".join(map(chr, parts))

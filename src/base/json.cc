@@ -1,6 +1,9 @@
 #include "base/json.h"
 
 #include <cmath>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 namespace tern {
 namespace {
@@ -27,6 +30,77 @@ int nesting_depth(std::string_view text) {
   return deepest;
 }
 
+// Builds the document from the library's events. Its own builder compares each new key with all before it, which takes
+// half a minute for a vocabulary of 128k tokens; this one hashes the keys of large objects.
+class Builder final : public nlohmann::json_sax<Json> {
+ public:
+  std::string error;
+  Json root;
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(size_t) override { return open(Json::object()); }
+  bool start_array(size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(string_t& name) override {
+    Open& object = open_.back();
+    auto& members = object.value->get_ref<Json::object_t&>();
+    if (members.size() == kHashFrom) {
+      for (const auto& member : members) object.keys.insert(member.first);
+    }
+    const bool known =
+        members.size() < kHashFrom ? members.find(name) != members.end() : !object.keys.insert(name).second;
+    if (known) {
+      error = fmt::format("The JSON has the field \"{}\" twice in one object.", name.substr(0, 64));
+      return false;
+    }
+    static_cast<Json::object_t::Container&>(members).emplace_back(std::move(name), nullptr);
+    return true;
+  }
+
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
+    error = fmt::format("The text is not valid JSON at byte {}.", position);
+    return false;
+  }
+
+ private:
+  static constexpr size_t kHashFrom = 16;
+  struct Open {
+    Json* value;
+    std::unordered_set<std::string> keys;  // filled from kHashFrom members on
+  };
+
+  template <class T>
+  Json& place(T&& value) {
+    if (open_.empty()) return root = std::forward<T>(value);
+    Json& parent = *open_.back().value;
+    if (parent.is_array()) return parent.emplace_back(std::forward<T>(value));
+    return parent.get_ref<Json::object_t&>().back().second = std::forward<T>(value);
+  }
+  template <class T>
+  bool add(T&& value) {
+    place(std::forward<T>(value));
+    return true;
+  }
+  bool open(Json&& container) {
+    open_.push_back({&place(std::move(container)), {}});
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::vector<Open> open_;
+};
+
 std::unexpected<Error> missing(std::string_view key) {
   return fail(ErrorCode::kInvalidFile, "Field \"{}\" is missing.", key);
 }
@@ -41,11 +115,14 @@ std::unexpected<Error> wrong(std::string_view key, const Json& value, std::strin
 Result<Json> parse_json(std::string_view text) {
   const int depth = nesting_depth(text);
   if (depth > kMaxDepth) {
-    return fail(ErrorCode::kInvalidFile, "The JSON is nested {} levels deep, at most {} are allowed.", depth, kMaxDepth);
+    return fail(ErrorCode::kInvalidFile, "The JSON is nested {} levels deep, at most {} are allowed.", depth,
+                kMaxDepth);
   }
-  Json parsed = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) return fail(ErrorCode::kInvalidFile, "The text ({} bytes) is not valid JSON.", text.size());
-  return parsed;
+  Builder builder;
+  if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
+    return fail(ErrorCode::kInvalidFile, "{} (The text has {} bytes.)", builder.error, text.size());
+  }
+  return std::move(builder.root);
 }
 
 const Json* json_find(const Json& object, std::string_view key) {

@@ -14,7 +14,8 @@ namespace tern {
 
 using Json = nlohmann::ordered_json;
 
-/// Parses UTF-8 text. Errors: kInvalidFile with the byte offset. Nesting deeper than 128 is refused (the library
+/// Parses UTF-8 text in linear time. Errors: kInvalidFile with the byte offset, or naming a field that an object has
+/// twice (readers disagree on which counts, so neither may). Nesting deeper than 128 is refused (the library
 /// parses iteratively, but its destructor and our walkers recurse).
 Result<Json> parse_json(std::string_view text);
 
