@@ -52,10 +52,12 @@ class Builder {
   std::string scope_;
   std::optional<Error> error_;
 
-  // For passes and ops with several outputs: adds a node with outputs of the given descriptions.
+  /// Adds a node with the outputs its shape rule gives; after an error, with `n_outputs` stand-ins.
+  std::vector<ValueId> infer(Op op, Attrs attrs, std::vector<ValueId> inputs, size_t n_outputs, std::string_view name);
   std::vector<ValueId> node(Op op, Attrs attrs, std::vector<ValueId> inputs, std::vector<TensorDesc> outputs,
                             std::string_view name);
-  void shape_error(std::string_view name, std::string message);
+  ValueId add_weight(Weight weight);
+  void shape_error(std::string_view name, Error error);
 };
 
 }  // namespace tern::graph

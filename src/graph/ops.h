@@ -23,6 +23,8 @@ enum class Op : uint32_t {
   kSoftcap,  // (x) -> cap * tanh(x / cap)
   kGlu,      // (gate[m, f], up[m, f]) -> [m, f]: act(gate) * up
   kSlice,    // (x[m, c]) -> [m, count]: columns [begin, begin + count); a view, costs nothing
+  kConcat,   // (x0[m, c0], x1[m, c1], ...) -> [m, c0 + c1 + ...]; costs nothing: producers write into its columns, so
+             // each x is computed by a node, is no slice, and is in one concat only. Made by passes
   // attention
   kRope,       // (x[T, h * head_dim], freqs[1, rot_dim / 2]) -> rotated by position * freqs, times magnitude
   kKvWrite,    // (k[T, kv_heads * head_dim], v[same]) -> (): writes this step's keys and values of `layer`
@@ -30,7 +32,8 @@ enum class Op : uint32_t {
                // cache
   // mixture of experts: E experts, k of them for each token
   kRouteTopk,       // (logits[T, E]) -> (ids i32[T, k], weights f32[T, k]): softmax, k largest, optionally renormalised
-  kLinearExperts,   // (x[T or T*k, kk], W[E * n, kk] ..., ids[T, k]) -> [T * k, n]: row t*k+j by expert ids[t, j]. Several
+  kLinearExperts,   // (x[T or T*k, kk], W[E * n, kk] ..., ids[T, k]) -> [T * k, n]: row t*k+j by expert ids[t, j].
+                    // Several
                     // W (made by shard_weights) hold whole experts each, one after the other
   kCombineExperts,  // (y[T * k, d], weights[T, k]) -> [T, d]: sum over j of weights[t, j] * y[t * k + j]
   // fused (made by passes)
