@@ -1,0 +1,13 @@
+#include "backends/backend.h"
+
+#include "backends/ref/ref_backend.h"
+
+namespace tern::backends {
+
+Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options) {
+  if (name == "ref") return make_ref_backend();
+  (void)options;
+  return fail(ErrorCode::kNotFound, "There is no backend {}; there are cpu and ref.", name);
+}
+
+}  // namespace tern::backends

@@ -1,0 +1,143 @@
+#include "backends/ref/ref_backend.h"
+
+#include <optional>
+
+#include "backends/ref/ops.h"
+#include "graph/passes/passes.h"
+
+namespace tern::backends {
+
+namespace ref {
+
+OpFunction op_function(graph::Op op) {
+  switch (op) {
+    case graph::Op::kWeight:
+    case graph::Op::kSlice:
+    case graph::Op::kConcat:
+      return nullptr;  // views, made when the plan was
+    case graph::Op::kEmbed:
+      return embed;
+    case graph::Op::kGatherRows:
+      return gather_rows;
+    case graph::Op::kLinear:
+      return linear;
+    case graph::Op::kRmsNorm:
+      return rms_norm;
+    case graph::Op::kAdd:
+      return add;
+    case graph::Op::kScale:
+      return scale;
+    case graph::Op::kSoftcap:
+      return softcap;
+    case graph::Op::kGlu:
+      return glu;
+    case graph::Op::kRope:
+      return rope;
+    case graph::Op::kKvWrite:
+      return kv_write;
+    case graph::Op::kAttention:
+      return attention;
+    case graph::Op::kRouteTopk:
+      return route_topk;
+    case graph::Op::kLinearExperts:
+      return linear_experts;
+    case graph::Op::kCombineExperts:
+      return combine_experts;
+    case graph::Op::kAddRmsNorm:
+      return add_rms_norm;
+    case graph::Op::kLinearAdd:
+      return linear_add;
+    case graph::Op::kLinearGlu:
+      return linear_glu;
+    case graph::Op::kRopeKvWrite:
+      return rope_kv_write;
+  }
+  return nullptr;
+}
+
+}  // namespace ref
+
+namespace {
+
+class RefBackend final : public Backend {
+ public:
+  RefBackend() {
+    target_.backend = "ref";
+    target_.device = "scalar interpreter";
+    target_.imports_host_memory = true;
+    target_.fuse = false;
+  }
+
+  const graph::Target& target() const override { return target_; }
+
+  Result<graph::Plan> lower(graph::Graph graph, const graph::PlanKey& key) const override {
+    TRY(graph::run_passes(graph, target_));
+    return graph::lower_ops(graph, key, target_.backend, /*reuse=*/false);
+  }
+
+  Result<Buffer> alloc(uint64_t bytes, Usage) override { return memory_.alloc(bytes); }
+  Result<Buffer> import_host(std::span<const std::span<const std::byte>> pieces) override {
+    return memory_.import(pieces);
+  }
+  uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
+    return file_layout_bytes(plan.weights[weight]);
+  }
+  Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
+                           std::span<const std::byte> rows) override {
+    return write_rows(plan.weights[weight], row0, rows, TRY(memory_.writable(buffer)));
+  }
+  void free(Buffer buffer) override { memory_.free(buffer); }
+
+  Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
+                      std::span<const Buffer> values, uint32_t n_pages) override {
+    plans_.push_back(TRY(bind_plan(plan, target_.backend, memory_, weights, keys, values, n_pages)));
+    return PlanId{static_cast<uint32_t>(plans_.size() - 1)};
+  }
+  void unload(PlanId plan) override {
+    if (plan.id < plans_.size()) plans_[plan.id].reset();
+  }
+
+  Result<Ticket> submit(PlanId plan, const graph::StepParams& step) override {
+    if (plan.id >= plans_.size() || !plans_[plan.id]) {
+      return fail(ErrorCode::kInvalidArgument, "There is no plan {}.", plan.id);
+    }
+    const BoundPlan& bound = *plans_[plan.id];
+    std::vector<uint64_t> next_position(bound.limits.max_seqs);
+    TRY(check_step(bound.limits, step, next_position));
+    for (const Call& call : bound.calls) {
+      if (const ref::OpFunction compute = ref::op_function(call.op)) compute({bound, call, step});
+    }
+    last_ = {plan, static_cast<uint32_t>(step.tokens.size()), static_cast<uint32_t>(step.rows.size())};
+    return Ticket{++last_ticket_};
+  }
+
+  Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) override {
+    if (ticket.id != last_ticket_ || ticket.id == 0 || !plans_[last_.plan.id]) {
+      return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone; the last is {}.", ticket.id,
+                  last_ticket_);
+    }
+    TRY(read_output(*plans_[last_.plan.id], output, last_.tokens, last_.rows, out));
+    return Poll::kReady;
+  }
+
+  void wait(Ticket) override {}
+
+ private:
+  struct Last {
+    PlanId plan;
+    uint32_t tokens = 0, rows = 0;
+  };
+  graph::Target target_;
+  HostMemory memory_;
+  std::vector<std::optional<BoundPlan>> plans_;  // index: PlanId
+  Last last_;
+  uint64_t last_ticket_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_ref_backend() {
+  return std::make_unique<RefBackend>();
+}
+
+}  // namespace tern::backends
