@@ -19,7 +19,9 @@ struct ScaleMin {
   float scale = 0, min = 0;
 };
 
-// Steps tried: range / (levels + delta), delta = -0.9 .. 0.9. Finer or wider grids gain less than 0.2% of RMS error.
+// Steps tried: range / (levels + delta), delta = -0.9 .. 0.9. Measured on a million bell-shaped weights: 4-6% less RMS
+// error than the plain step with least squares; 41 steps from -2 to 2 win another 0.0-0.7% (Q6_K 2.4%) for twice the
+// time.
 inline constexpr int kStepsTried = 19;
 inline constexpr float step_delta(int i) {
   return 0.1f * static_cast<float>(i - kStepsTried / 2);
