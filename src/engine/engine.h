@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,10 @@ namespace tern::engine {
 struct EngineOptions {
   uint32_t max_seqs = 16;     // sequences in one step
   uint32_t max_tokens = 512;  // tokens in one step: the prefill chunk
-  uint32_t context = 0;       // positions per sequence at most; 0: the model's own
-  uint64_t kv_tokens = 0;     // KV budget in tokens over all sequences; 0: from kv_bytes, else context
-  uint64_t kv_bytes = 0;      // KV budget in bytes; 0: from kv_tokens
+  uint32_t max_rows = 0;      // rows of logits in one step, for run_logits(); at least max_seqs are possible anyway
+  uint32_t context = 0;       // positions per sequence, at most the model's own; 0: its own, but at most 4096
+  uint64_t kv_tokens = 0;     // KV budget in tokens over all sequences, rounded up to pages; 0: from kv_bytes
+  uint64_t kv_bytes = 0;      // KV budget in bytes, rounded down to pages; 0 as well: one full context
   graph::KvFormat kv_format = graph::KvFormat::kF16;
   uint32_t page_tokens = 32;
   bool share_prefixes = true;  // pages of a common prefix are computed once
@@ -45,25 +47,44 @@ struct PlayableModel {
   uint32_t context = 0;
 };
 
+/// Receives the logits of one position: [vocab], valid during the call.
+using LogitsSink = std::function<void(uint32_t position, std::span<const float> logits)>;
+
 class Engine {
  public:
-  /// Allocates the KV pool and loads the plan. Errors: kOutOfMemory with need and budget, kInvalidArgument.
+  /// Allocates the KV pool and loads the plan. options: those that the plan was lowered with.
+  /// Errors: kOutOfMemory with need and budget; kInvalidArgument for options, or a plan, that cannot work.
   static Result<std::unique_ptr<Engine>> create(PlayableModel model, const EngineOptions& options);
-  virtual ~Engine() = default;
+  /// Waits for the step in flight, then frees the KV pool and the plan. The weights stay.
+  ~Engine();
 
   /// Queues a request. Errors: kInvalidArgument (empty prompt, ids outside the vocabulary, bad sampling options,
-  /// a prompt longer than the context).
-  virtual Result<RequestId> submit(Request request) = 0;
-  /// Ends a request and frees its pages at once. Unknown ids are ignored.
-  virtual void cancel(RequestId request) = 0;
+  /// a prompt longer than the context or the KV pool, stop strings without a tokenizer); kDeviceLost.
+  Result<RequestId> submit(Request request);
+  /// Ends a request and frees its pages at once, even while its step is in flight. The next pump() reports it as
+  /// finished (kCancelled). Unknown ids are ignored.
+  void cancel(RequestId request);
 
   enum class State { kIdle, kBusy };  // kIdle: nothing queued, running or in flight
-  /// Never blocks: polls the step in flight, samples, schedules the next. Appends events. Errors: the backend's.
-  virtual Result<State> pump(std::vector<Event>& events) = 0;
+  /// Never blocks: polls the step in flight, samples, schedules the next. Appends events.
+  /// Errors: the backend's. Every request then unfinished has ended with an event (kError), so the events count even
+  /// when pump() fails; the engine goes on with new requests unless the device is lost.
+  Result<State> pump(std::vector<Event>& events);
   /// Blocks until the step in flight is done (not in a browser); returns at once when there is none.
-  virtual void wait() = 0;
+  void wait();
 
-  virtual EngineStats stats() const = 0;
+  /// Raw logits of every position of `tokens`, computed in chunks of `chunk` tokens. Blocks; only while idle. The same
+  /// for any chunk on backends that are batch-invariant. Errors: kInvalidArgument (tokens as in submit(); a chunk of 0
+  /// or beyond max_tokens or max_rows; a busy engine), the backend's.
+  Result<void> run_logits(std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink);
+
+  EngineStats stats() const;
+  uint32_t context() const;  // positions per sequence
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace tern::engine

@@ -31,19 +31,20 @@ struct SamplingOptions {
 struct Request {
   std::vector<int32_t> prompt;  // at least one token
   SamplingOptions sampling;
-  uint32_t max_tokens = UINT32_MAX;  // generated tokens at most
+  uint32_t max_tokens = UINT32_MAX;  // generated tokens at most; 0: nothing is computed
   std::vector<std::string> stop;     // stop strings; the text before them is given out, they are not
-  std::vector<int32_t> stop_tokens;  // beyond the model's own end tokens
-  bool ignore_eos = false;
+  std::vector<int32_t> stop_tokens;  // beyond the model's own end tokens; not reported either
+  bool ignore_eos = false;           // the model's end tokens are tokens like others
 };
 
+/// kContext: the next token has no place: the context is full, or the sequence alone fills the whole KV pool.
 enum class StopReason { kEnd, kLength, kStop, kContext, kCancelled, kError };
 /// "end", "length", "stop", "context", "cancelled", "error".
 const char* stop_reason_name(StopReason reason);
 
 struct TokenLogprob {
   int32_t token;
-  float logprob;  // natural logarithm, of the distribution before temperature and filters
+  float logprob;  // natural logarithm, of the distribution after bias and penalties, before temperature and filters
 };
 
 struct Event {

@@ -1,0 +1,74 @@
+#include "engine/memory.h"
+
+#include <algorithm>
+
+namespace tern::engine {
+
+Result<void> validate(const EngineOptions& options) {
+  const auto check = [](const char* name, uint32_t value, uint32_t low, uint32_t high) -> Result<void> {
+    if (value >= low && value <= high) return {};
+    return fail(ErrorCode::kInvalidArgument, "{} is {}, but must be in [{}, {}].", name, value, low, high);
+  };
+  TRY(check("max_seqs", options.max_seqs, 1, 4096));
+  TRY(check("max_tokens", options.max_tokens, 1, 65536));
+  TRY(check("max_rows", options.max_rows, 0, options.max_tokens));
+  TRY(check("page_tokens", options.page_tokens, 1, 4096));
+  return {};
+}
+
+graph::PlanKey plan_key(const EngineOptions& options) {
+  return {.max_tokens = options.max_tokens,
+          .max_rows = std::min(std::max(options.max_rows, options.max_seqs), options.max_tokens),
+          .max_seqs = options.max_seqs,
+          .kv_format = options.kv_format,
+          .page_tokens = options.page_tokens};
+}
+
+uint32_t context_limit(const EngineOptions& options, uint32_t model_context) {
+  return std::min(options.context == 0 ? kDefaultContext : options.context, model_context);
+}
+
+Result<uint32_t> kv_page_count(const EngineOptions& options, const graph::Plan& plan, uint32_t context) {
+  const uint64_t page_tokens = plan.key.page_tokens;
+  const uint64_t page = 2 * plan.n_layers * plan.page_bytes();  // keys and values of all layers
+  uint64_t tokens = options.kv_tokens != 0 ? options.kv_tokens : context;
+  if (options.kv_tokens == 0 && options.kv_bytes != 0) {
+    const uint64_t pages = page == 0 ? UINT32_MAX - 1 : options.kv_bytes / page;
+    if (pages == 0) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "The KV budget of {} bytes holds no page: a page of {} tokens over {} layers takes {} bytes.",
+                  options.kv_bytes, page_tokens, plan.n_layers, page);
+    }
+    tokens = pages > UINT64_MAX / page_tokens ? UINT64_MAX : pages * page_tokens;
+  }
+  const uint64_t pages = tokens / page_tokens + (tokens % page_tokens != 0);
+  // The limit keeps a step's page table, and bytes per layer, within what plans and players count.
+  constexpr uint64_t kMaxPages = uint64_t{1} << 30;
+  if (pages == 0 || pages > kMaxPages) {
+    return fail(ErrorCode::kInvalidArgument,
+                "A KV cache of {} tokens takes {} pages of {} tokens, allowed are 1 to {}.", tokens, pages, page_tokens,
+                kMaxPages);
+  }
+  return static_cast<uint32_t>(pages);
+}
+
+uint64_t kv_cache_bytes(const models::Hparams& hparams, graph::KvFormat format, uint64_t tokens) {
+  const uint64_t page_tokens = EngineOptions{}.page_tokens;
+  const uint64_t rounded = (tokens + page_tokens - 1) / page_tokens * page_tokens;
+  const auto head = graph::kv_bytes(format, hparams.head_dim);
+  ASSERT(head);
+  return 2 * rounded * hparams.n_layers * hparams.n_kv_heads * *head;
+}
+
+MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens) {
+  MemoryEstimate estimate{.activations = plan.arena_bytes};
+  for (uint32_t weight = 0; weight < plan.weights.size(); weight++) {
+    estimate.weights += backend.weight_bytes(plan, weight);
+  }
+  const uint64_t page_tokens = plan.key.page_tokens;
+  const uint64_t pages = kv_tokens / page_tokens + (kv_tokens % page_tokens != 0);
+  estimate.kv_cache = pages * 2 * plan.n_layers * plan.page_bytes();
+  return estimate;
+}
+
+}  // namespace tern::engine

@@ -1,0 +1,118 @@
+// Scheduler: which sequence does what in the next step. A pure state machine over sequences and pages: no backend, no
+// sampling, no clock.
+//
+//   enqueue -> waiting --admit--> running: prefilling (chunks) -> decoding (a token a step) -> remove
+//                 ^                  |
+//                 +---- preempt -----+   its pages go, its tokens so far are computed again later
+//
+// Rules. Admission is first come, first served; who waits keeps the order of arrival, so the running are always older
+// than the waiting. A step takes the decode token of every running sequence first, then prefill chunks in order of
+// age. When pages run out the youngest makes room, so the oldest always gets on and nobody starves. All pages of a
+// prompt are taken at admission: only decoding can run out.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/kv_pool.h"
+#include "graph/step.h"
+
+namespace tern::engine {
+
+/// One sequence as the scheduler sees it; owned by the caller, who appends sampled tokens and reads the rest.
+struct Sequence {
+  uint64_t id = 0;
+  std::vector<int32_t> tokens;  // prompt, then what was generated
+  uint32_t final_tokens = 0;    // positions in the cache that it can come to need at most: bounds its pages
+
+  // The scheduler's.
+  enum class State { kNew, kWaiting, kRunning, kDone };
+  State state = State::kNew;
+  uint32_t computed = 0;      // tokens whose keys and values are in the cache
+  uint32_t shared = 0;        // of those, found in pages of others at the last admission
+  std::vector<PageId> pages;  // page i holds positions [i * page_tokens, (i + 1) * page_tokens)
+  PrefixNode prefix;          // of the published pages
+  uint32_t n_published = 0;   // pages whose node is known, from the first on
+
+  uint32_t remaining() const { return static_cast<uint32_t>(tokens.size()) - computed; }
+};
+
+/// What schedule() did, in order: for statistics, traces and tests.
+struct Action {
+  enum class Kind { kAdmit, kDecode, kPrefill, kPreempt, kOutOfPages };
+  Kind kind;
+  Sequence* sequence;
+  uint32_t tokens;  // kAdmit: shared tokens; kDecode, kPrefill: tokens in the step; else 0
+};
+
+/// One step; the arrays keep their capacity from step to step. Layouts as in graph::StepParams.
+struct Batch {
+  struct Entry {
+    Sequence* sequence;  // nullptr: removed while the step was in flight
+    uint32_t tokens;     // in this step
+    int32_t row;         // its row of logits, -1 when its prompt is not complete
+  };
+  std::vector<int32_t> tokens;
+  std::vector<uint32_t> positions, sequences, page_table, rows;
+  std::vector<graph::StepSequence> seqs;
+  std::vector<Entry> entries;  // [S]
+
+  bool empty() const { return entries.empty(); }
+  graph::StepParams params() const;
+};
+
+struct SchedulerLimits {
+  uint32_t max_tokens = 512;  // T
+  uint32_t max_seqs = 16;     // S, R
+  uint32_t context = 0;       // positions per sequence
+  bool share_prefixes = true;
+};
+
+class Scheduler {
+ public:
+  /// limits: all >= 1. Allocates for the largest step.
+  Scheduler(KvPool& pool, const SchedulerLimits& limits);
+
+  /// `sequence` is new, has 1 to context tokens, and stays where it is until remove().
+  void enqueue(Sequence& sequence);
+  /// Finished or cancelled: frees its pages at once. Safe while its step is in flight, because no page is given out
+  /// before schedule(), which comes after complete().
+  void remove(Sequence& sequence);
+
+  /// Plans the next step; call it only when no step is in flight. batch() is empty when nothing can run; sequences that
+  /// alone exceed the pool appear in actions() as kOutOfPages and are done.
+  void schedule();
+  const Batch& batch() const { return batch_; }
+  std::span<const Action> actions() const { return actions_; }
+  /// The step of batch() is computed: its keys and values are in the cache. The caller then appends to `tokens` of the
+  /// sequences with a row.
+  void complete();
+
+  uint32_t running() const { return static_cast<uint32_t>(running_.size()); }
+  uint32_t waiting() const { return static_cast<uint32_t>(waiting_.size()); }
+  /// Verifies every invariant, the pool's too. For tests.
+  Result<void> check() const;
+
+ private:
+  KvPool& pool_;
+  SchedulerLimits limits_;
+  std::vector<Sequence*> running_;  // oldest first
+  std::deque<Sequence*> waiting_;   // oldest first
+  Batch batch_;
+  std::vector<Action> actions_;
+  uint64_t refused_at_ = UINT64_MAX;  // pool_.changes() when the first in line did not fit
+
+  uint32_t pages_for(size_t tokens) const { return static_cast<uint32_t>((tokens - 1) / pool_.page_tokens() + 1); }
+  bool try_admit(Sequence& sequence);
+  bool worth_waiting(const Sequence& sequence) const;
+  bool make_room(Sequence& sequence);
+  void preempt_youngest();
+  void add(Sequence& sequence, uint32_t count, Action::Kind kind);
+  void publish(Sequence& sequence);
+  void drop_pages(Sequence& sequence);
+};
+
+}  // namespace tern::engine
