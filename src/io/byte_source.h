@@ -21,9 +21,13 @@ struct ByteSource {
   virtual Result<void> read(uint64_t offset, std::span<std::byte> out) const = 0;
   /// All bytes when they are addressable (mmap, memory), else empty.
   virtual std::span<const std::byte> mapped() const { return {}; }
+  /// A hint that these bytes will not be read again soon: a memory map gives the pages back, so that a model whose
+  /// weights were repacked is not resident twice.
+  virtual void release(uint64_t offset, uint64_t length) const { (void)offset, (void)length; }
 };
 
-/// mmap, read-only. Errors: kNotFound, kIo (with errno's text), kInvalidFile for a directory.
+/// mmap, read-only (wasm: ranged reads). Errors: kNotFound, kIo (with errno's text), kInvalidFile for a directory or an
+/// empty file.
 Result<std::unique_ptr<ByteSource>> open_file(const std::string& path);
 
 /// Owns a copy of bytes; for tests, fuzzers and small downloads.

@@ -6,11 +6,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "formats/format.h"
 #include "io/byte_source.h"
+#include "io/recipe.h"
+#include "io/string_map.h"
 
 namespace tern::io {
 
@@ -22,8 +23,8 @@ struct TensorInfo {
   uint32_t source = 0;  // index of the ByteSource
   uint64_t offset = 0;  // absolute, in bytes
   uint64_t length = 0;
-  // Formats whose file layout is not rows of blocks (AWQ, INT8 of Hugging Face): index into WeightIndex::recipes(),
-  // which say how read_rows() assembles rows; -1 for a plain tensor.
+  // Formats whose file layout is not rows of blocks (AWQ, INT8 of Hugging Face): the Recipe of the WeightIndex that
+  // says how read_rows() assembles rows; -1 for a plain tensor, which alone has source, offset and length.
   int32_t recipe = -1;
 
   uint64_t cols() const { return shape.back(); }
@@ -44,7 +45,22 @@ class WeightIndex {
   /// All rows decoded to f32; for small tensors (norms, biases, tests).
   Result<std::vector<float>> read_f32(uint32_t tensor) const;
 
-  // ... the readers' side (add_source, add_tensor, recipes) is filled in by the io room.
+  /// A hint that these rows will not be read again soon (they were repacked or uploaded); see ByteSource::release.
+  void release_rows(uint32_t tensor, uint64_t row0, uint64_t n) const;
+
+  // The readers' side. A reader checks offsets against the source's size before it adds a tensor.
+  uint32_t add_source(std::unique_ptr<ByteSource> source);
+  const ByteSource& source(uint32_t i) const { return *sources_[i]; }
+  uint32_t source_count() const { return static_cast<uint32_t>(sources_.size()); }
+  uint32_t add_recipe(const Recipe& recipe);
+  /// Errors: kInvalidFile when the name is taken.
+  Result<void> add_tensor(TensorInfo tensor);
+
+ private:
+  std::vector<std::unique_ptr<ByteSource>> sources_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<Recipe> recipes_;
+  StringMap<uint32_t> by_name_;
 };
 
 }  // namespace tern::io

@@ -1,0 +1,24 @@
+// How values from untrusted files appear in messages.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tern::io {
+
+/// 901120 -> "901,120".
+std::string grouped(uint64_t value);
+
+/// Names come from files: everything but printable ASCII becomes \xNN, and more than 100 bytes are cut with "...".
+std::string printable(std::string_view text);
+
+/// {4096, 128} -> "[4096, 128]".
+template <class Range>
+std::string shape_text(const Range& shape) {
+  std::string out = "[";
+  for (const auto& dim : shape) out += (out.size() > 1 ? ", " : "") + std::to_string(dim);
+  return out + "]";
+}
+
+}  // namespace tern::io
