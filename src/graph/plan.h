@@ -41,7 +41,7 @@ struct PlanSlot {
   SlotKind kind = SlotKind::kArena;
   uint32_t index = 0;   // weight or layer; for arena slots the arena's buffer (0 where there is one)
   uint64_t offset = 0;  // in the arena, bytes, 64-byte aligned
-  uint64_t bytes = 0;   // worst case
+  uint64_t bytes = 0;   // arena: worst case; weight: in the file's layout; keys and values: one page
   bool operator==(const PlanSlot&) const = default;
 };
 
@@ -86,7 +86,7 @@ struct Plan {
   std::string backend;  // whose player it is for
   PlanKey key;
   uint32_t n_layers = 0, n_kv_heads = 0, head_dim = 0;
-  uint64_t arena_bytes = 0;
+  uint64_t arena_bytes = 0;  // up to the end of the last slot, a multiple of 64; summed over the arena's buffers
   std::vector<Weight> weights;
   std::vector<PlanSlot> slots;
   std::vector<PlanPipeline> pipelines;
@@ -105,8 +105,14 @@ struct Plan {
 std::vector<uint32_t> write_plan(const Plan& plan);
 Result<Plan> read_plan(std::span<const uint32_t> words);
 
-/// All indices in range, slots inside the arena, bindings inside their slots, shapes as the ops demand.
+/// All indices in range, slots inside the arena, bindings inside their slots, shapes as the ops demand (of pipelines
+/// without a source). What it cannot know: ids that linear_experts reads may be any number in a hostile plan.
 Result<void> validate(const Plan& plan);
+/// The part of validate() that page_bytes() relies on: the key and the shape of the cache.
+Result<void> check_key(const Plan& plan);
+
+/// More than any device has; sums of two such sizes do not overflow.
+inline constexpr uint64_t kMaxArenaBytes = uint64_t{1} << 48;
 
 /// For people: slots with offsets and lifetimes, then one line per step (`tern run --dump-plan`).
 std::string dump(const Plan& plan);
@@ -115,8 +121,11 @@ std::string dump(const Plan& plan);
 std::vector<uint32_t> attrs_to_words(const Attrs& attrs);
 Result<Attrs> attrs_from_words(Op op, std::span<const uint32_t> words);
 
-/// Lowers op by op: one pipeline and step per node, activations in one arena. With `reuse` slots of dead values are
-/// reused (cpu); without, every value keeps its own slot (ref, so that --compare-with-ref can look at all of them).
+/// Lowers op by op: one step per node, one pipeline per op with the same attributes, activations in one arena. Slices
+/// and concats get no step: bindings say which columns of the base's slot are meant. Bindings hold activations and
+/// weights only; a player finds a layer's cache through the attributes' layer. No output shares memory with an input.
+/// With `reuse` slots of dead values are reused (cpu); without, every value keeps its own slot (ref, so that
+/// --compare-with-ref can look at all of them). Errors: as validate(); kUnsupported when a value is too large.
 Result<Plan> lower_ops(const Graph& graph, const PlanKey& key, std::string backend, bool reuse);
 
 }  // namespace tern::graph
