@@ -11,7 +11,7 @@ For the formats that gguf.quants.quantize() knows: what it makes of weights.bin 
     NAME.encoded.bin
 AWQ and INT8 are no GGUF formats; their vectors are computed here from their descriptions: our own blocks, and one
 layer in each of AutoAWQ's two packings (awq_gemm.*, awq_gemv.*), with groups of 128 and with one group per row.
-All files are little endian and without a header. The same seed gives the same files.
+All files are little endian and without a header. The seeds are fixed: the files always come out the same.
 """
 
 import pathlib
@@ -72,16 +72,23 @@ def blocks_of(rng: np.random.Generator, name: str) -> np.ndarray:
     return blocks
 
 
-def gguf_formats(rng: np.random.Generator) -> None:
+def rng_for(number: int) -> np.random.Generator:
+    """Every format draws from its own stream, so that a new one leaves the others' files as they are."""
+    return np.random.default_rng([20240607, number])
+
+
+def gguf_formats() -> None:
     for name in F16_FIELDS:
-        blocks = blocks_of(rng, name)
+        blocks = blocks_of(rng_for(Type[name].value), name)
         with np.errstate(over="ignore"):  # MXFP4 with e > 252
             decoded = dequantize(blocks, Type[name])
         save(f"{name.lower()}.blocks", blocks)
         save(f"{name.lower()}.decoded", decoded.astype(np.float32))
+    rng = rng_for(Type.F32.value)
     f32 = np.concatenate([rng.normal(0, 1, 60), [0.0, -0.0, 1e-45, 3.4e38]]).astype(np.float32)
     save("f32.blocks", f32)
     save("f32.decoded", f32)
+    rng = rng_for(Type.BF16.value)
     bf16 = rng.integers(0, 0x7F80, 1024, dtype=np.uint16) | (rng.integers(0, 2, 1024, dtype=np.uint16) << 15)
     save("bf16.blocks", bf16)
     save("bf16.decoded", dequantize(bf16.view(np.uint8), Type.BF16))
@@ -112,8 +119,8 @@ def weights(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([usual, *awkward]).astype(np.float32)
 
 
-def encoders(rng: np.random.Generator) -> None:
-    w = weights(rng)
+def encoders() -> None:
+    w = weights(rng_for(0x1000))
     save("weights", w)
     for name in ENCODED:
         save(f"{name.lower()}.encoded", quantize(w.reshape(-1, 32), Type[name]))
@@ -151,7 +158,8 @@ def awq_layer(rng: np.random.Generator, prefix: str, rows: int, cols: int, group
     save(f"{prefix}_gemv.scales", padded_scales)
 
 
-def own_formats(rng: np.random.Generator) -> None:
+def own_formats() -> None:
+    rng = rng_for(0x100)
     n = 24
     blocks = np.zeros((n, 68), dtype=np.uint8)
     codes = rng.integers(0, 16, (n, 128)).astype(np.uint8)
@@ -168,6 +176,7 @@ def own_formats(rng: np.random.Generator) -> None:
     awq_layer(rng, "awq_g128", rows=16, cols=1152, group=128)  # 9 groups: GEMV pads them to 16
     awq_layer(rng, "awq_row", rows=8, cols=256, group=256)
 
+    rng = rng_for(0x101)
     scale = np.array([0.0123], dtype=np.float32)
     q8 = rng.integers(-128, 128, 333).astype(np.int8)  # 3 bytes of padding
     save("int8.blocks", np.frombuffer(scale.tobytes() + q8.tobytes() + bytes(3), dtype=np.uint8))
@@ -176,10 +185,9 @@ def own_formats(rng: np.random.Generator) -> None:
 
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(20240607)
-    gguf_formats(rng)
-    encoders(rng)
-    own_formats(rng)
+    gguf_formats()
+    encoders()
+    own_formats()
 
 
 if __name__ == "__main__":
