@@ -43,7 +43,7 @@ def subtract(rng):
 
 def multiply(rng):
     small = rng.random() < 0.5
-    a, b = (rng.randrange(0, 13), rng.randrange(0, 13)) if small else (rng.randrange(11, 100), rng.randrange(2, 10))
+    a, b = (rng.randrange(0, 13), rng.randrange(0, 13)) if small else (rng.randrange(13, 100), rng.randrange(2, 10))
     if rng.random() < 0.3:
         a, b = b, a
     sign = rng.choice("***x×")
