@@ -39,10 +39,12 @@ Result<WeightRows> WeightRows::make(const graph::Weight& weight, std::span<const
   return out;
 }
 
+const WeightRows::Run& WeightRows::run_of(uint32_t r) const {
+  return *(std::ranges::upper_bound(runs, r, {}, &Run::row0) - 1);
+}
+
 const std::byte* WeightRows::row(uint32_t r) const {
-  const auto after =
-      std::upper_bound(runs.begin(), runs.end(), r, [](uint32_t x, const Run& run) { return x < run.row0; });
-  const Run& run = *(after - 1);
+  const Run& run = run_of(r);
   return run.data + (r - run.row0) * row_bytes;
 }
 

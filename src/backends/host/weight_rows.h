@@ -24,6 +24,8 @@ struct WeightRows {
   /// Lays the rows over `pieces`. Errors: kInvalidArgument when a piece is not whole rows or they are too few.
   static Result<WeightRows> make(const graph::Weight& weight, std::span<const std::span<const std::byte>> pieces);
 
+  /// The run that row r < rows lies in.
+  const Run& run_of(uint32_t r) const;
   /// Where row r < rows begins.
   const std::byte* row(uint32_t r) const;
   /// Decodes row r to out[cols].

@@ -1,0 +1,190 @@
+#include "backends/cpu/cpu_backend.h"
+
+#include <array>
+
+#include "backends/cpu/ops.h"
+#include "backends/cpu/step_copy.h"
+#include "graph/passes/passes.h"
+
+namespace tern::backends {
+
+namespace cpu {
+
+OpFunction op_function(graph::Op op) {
+  switch (op) {
+    case graph::Op::kWeight:
+    case graph::Op::kSlice:
+    case graph::Op::kConcat:
+      return nullptr;  // views, made when the plan was
+    case graph::Op::kEmbed:
+      return embed;
+    case graph::Op::kGatherRows:
+      return gather_rows;
+    case graph::Op::kLinear:
+    case graph::Op::kLinearAdd:
+    case graph::Op::kLinearGlu:
+      return linear;
+    case graph::Op::kRmsNorm:
+      return rms_norm;
+    case graph::Op::kAdd:
+      return add;
+    case graph::Op::kScale:
+      return scale;
+    case graph::Op::kSoftcap:
+      return softcap;
+    case graph::Op::kGlu:
+      return glu;
+    case graph::Op::kRope:
+      return rope;
+    case graph::Op::kKvWrite:
+      return kv_write;
+    case graph::Op::kAttention:
+      return attention;
+    case graph::Op::kRouteTopk:
+      return route_topk;
+    case graph::Op::kLinearExperts:
+      return linear_experts;
+    case graph::Op::kCombineExperts:
+      return combine_experts;
+    case graph::Op::kAddRmsNorm:
+      return add_rms_norm;
+    case graph::Op::kRopeKvWrite:
+      return rope_kv_write;
+  }
+  return nullptr;
+}
+
+}  // namespace cpu
+
+namespace {
+
+constexpr uint64_t kInFlight = 4;  // steps that may be submitted and not done
+
+/// A plan that is ready to play.
+struct LoadedPlan {
+  BoundPlan bound;
+  cpu::Scratch scratch;
+  std::array<cpu::StepCopy, kInFlight> steps;  // index: job % kInFlight
+  HostBlock next_position;                     // for check_step
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const cpu::KernelTable& kernels, uint32_t threads)
+      : kernels_(kernels), pool_(threads), runner_([this](uint64_t job) { play(job); }) {
+    target_.backend = "cpu";
+    target_.device = fmt::format("cpu {}", kernels.name);
+    target_.imports_host_memory = true;
+    target_.threads = pool_.threads();
+  }
+
+  const graph::Target& target() const override { return target_; }
+
+  Result<graph::Plan> lower(graph::Graph graph, const graph::PlanKey& key) const override {
+    TRY(graph::run_passes(graph, target_));
+    return graph::lower_ops(graph, key, target_.backend, /*reuse=*/true);
+  }
+
+  Result<Buffer> alloc(uint64_t bytes, Usage) override { return memory_.alloc(bytes); }
+  Result<Buffer> import_host(std::span<const std::span<const std::byte>> pieces) override {
+    return memory_.import(pieces);
+  }
+  // A layout that kernels stream better than the file's would be chosen in these two.
+  uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
+    return file_layout_bytes(plan.weights[weight]);
+  }
+  Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
+                           std::span<const std::byte> rows) override {
+    return write_rows(plan.weights[weight], row0, rows, TRY(memory_.writable(buffer)));
+  }
+  void free(Buffer buffer) override {
+    runner_.wait(last_.job);
+    memory_.free(buffer);
+  }
+
+  Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
+                      std::span<const Buffer> values, uint32_t n_pages) override {
+    auto loaded = std::make_unique<LoadedPlan>();
+    loaded->bound = TRY(bind_plan(plan, target_.backend, memory_, weights, keys, values, n_pages));
+    loaded->scratch = TRY(cpu::Scratch::make(loaded->bound, kernels_, pool_.threads()));
+    for (cpu::StepCopy& step : loaded->steps) step = TRY(cpu::StepCopy::make(loaded->bound.limits));
+    loaded->next_position =
+        TRY(HostBlock::make(loaded->bound.limits.max_seqs * sizeof(uint64_t), "the positions of sequences"));
+    plans_.push_back(std::move(loaded));
+    return PlanId{static_cast<uint32_t>(plans_.size() - 1)};
+  }
+  void unload(PlanId plan) override {
+    runner_.wait(last_.job);
+    if (plan.id < plans_.size()) plans_[plan.id].reset();
+  }
+
+  Result<Ticket> submit(PlanId plan, const graph::StepParams& step) override {
+    if (plan.id >= plans_.size() || !plans_[plan.id]) {
+      return fail(ErrorCode::kInvalidArgument, "There is no plan {}.", plan.id);
+    }
+    LoadedPlan& loaded = *plans_[plan.id];
+    TRY(check_step(loaded.bound.limits, step, loaded.next_position.as<uint64_t>()));
+    if (last_.job - runner_.finished() >= kInFlight) {
+      return fail(ErrorCode::kInvalidArgument, "{} steps are in flight, which is the most; wait for one.", kInFlight);
+    }
+    const uint64_t job = last_.job + 1;
+    loaded.steps[job % kInFlight].assign(step);
+    jobs_[job % kInFlight] = &loaded;
+    last_ = {job, plan, static_cast<uint32_t>(step.tokens.size()), static_cast<uint32_t>(step.rows.size())};
+    runner_.start();
+    return Ticket{job};
+  }
+
+  Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) override {
+    if (ticket.id == 0 || ticket.id > last_.job) {
+      return fail(ErrorCode::kInvalidArgument, "There is no ticket {}; the last is {}.", ticket.id, last_.job);
+    }
+    if (runner_.finished() < ticket.id) return Poll::kPending;
+    if (out.empty()) return Poll::kReady;
+    if (ticket.id != last_.job || !plans_[last_.plan.id]) {
+      return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone.", ticket.id);
+    }
+    TRY(read_output(plans_[last_.plan.id]->bound, output, last_.tokens, last_.rows, out));
+    return Poll::kReady;
+  }
+
+  void wait(Ticket ticket) override {
+    if (ticket.id <= last_.job) runner_.wait(ticket.id);
+  }
+
+ private:
+  struct Last {
+    uint64_t job = 0;  // tickets are the runner's jobs
+    PlanId plan;
+    uint32_t tokens = 0, rows = 0;
+  };
+
+  /// On the runner's thread: all ops of a step.
+  void play(uint64_t job) {
+    LoadedPlan& loaded = *jobs_[job % kInFlight];
+    ++loaded.scratch.step;
+    const graph::StepParams& step = loaded.steps[job % kInFlight].params();
+    for (size_t i = 0; i < loaded.bound.calls.size(); ++i) {
+      const cpu::OpFunction compute = cpu::op_function(loaded.bound.calls[i].op);
+      if (compute) compute({loaded.bound, i, step, kernels_, pool_, loaded.scratch});
+    }
+  }
+
+  graph::Target target_;
+  const cpu::KernelTable& kernels_;
+  HostMemory memory_;
+  std::vector<std::unique_ptr<LoadedPlan>> plans_;  // index: PlanId
+  std::array<LoadedPlan*, kInFlight> jobs_{};       // index: job % kInFlight
+  Last last_;
+  ThreadPool pool_;
+  JobRunner runner_;  // last: its thread uses all of the above
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> make_cpu_backend(const BackendOptions& options) {
+  const cpu::KernelTable* kernels = TRY(cpu::choose_kernels(options.isa));
+  return std::make_unique<CpuBackend>(*kernels, options.threads);
+}
+
+}  // namespace tern::backends

@@ -1,0 +1,34 @@
+// SIMD128 of WebAssembly: the same four lanes as "scalar", which every engine executes as vectors.
+#ifdef __wasm_simd128__
+#include <utility>
+
+#include "backends/cpu/kernels.h"
+
+namespace tern::backends::cpu::wasm128 {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kTileRows = 4, kTileTokens = 2;
+
+#include "backends/cpu/vector.inl"
+
+/// Two roundings, as relaxed SIMD's fused product is fused on some machines only and results must not depend on it.
+inline vf fma(vf a, vf b, vf c) {
+  return a * b + c;
+}
+inline vf load_halves(const uint8_t* p) {
+  return halves_to_float(load_u16(p));
+}
+inline float half_to_float(uint16_t h) {
+  return halves_to_float(splat(int32_t{h}))[0];
+}
+
+#include "backends/cpu/kernels.inl"
+
+}  // namespace
+
+extern const KernelTable kTable;
+const KernelTable kTable = make_table("wasm128");
+
+}  // namespace tern::backends::cpu::wasm128
+#endif

@@ -1,0 +1,86 @@
+#include "backends/cpu/kernels.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace tern::backends::cpu {
+
+namespace scalar {
+extern const KernelTable kTable;
+}
+#ifdef __x86_64__
+namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx512 {
+extern const KernelTable kTable;
+}
+#endif
+#ifdef __wasm_simd128__
+namespace wasm128 {
+extern const KernelTable kTable;
+}
+#endif
+
+namespace {
+
+struct Isa {
+  const KernelTable* table;
+  bool (*executes)();  // whether this machine can
+};
+
+bool always() {
+  return true;
+}
+#ifdef __x86_64__
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+// The best last.
+constexpr Isa kIsas[] = {
+    {&scalar::kTable, always},
+#ifdef __x86_64__
+    {&avx2::kTable, has_avx2},
+    {&avx512::kTable, has_avx512},
+#endif
+#ifdef __wasm_simd128__
+    {&wasm128::kTable, always},
+#endif
+};
+
+}  // namespace
+
+void decode_by_truth(Format format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
+  const FormatInfo& info = formats::info(format);
+  ASSERT(info.block > 0 && kChunk % info.block == 0);
+  formats::decode_row(format, row + size_t{k0} / info.block * info.block_bytes, {out, n});
+}
+
+std::vector<std::string_view> available_isas() {
+  std::vector<std::string_view> names;
+  for (const Isa& isa : kIsas) {
+    if (isa.executes()) names.push_back(isa.table->name);
+  }
+  return names;
+}
+
+Result<const KernelTable*> choose_kernels(std::string_view name) {
+  const KernelTable* chosen = nullptr;
+  for (const Isa& isa : kIsas) {
+    if (isa.executes() && (name.empty() || name == isa.table->name)) chosen = isa.table;
+  }
+  if (chosen) return chosen;
+  return fail(ErrorCode::kUnsupported, "The instruction set {} is unknown, or this machine lacks it; it has {}.", name,
+              fmt::join(available_isas(), ", "));
+}
+
+}  // namespace tern::backends::cpu

@@ -1,0 +1,99 @@
+// KernelTable: the loops that are compiled once per instruction set. kernels.inl is included by every isa_<name>.cc in
+// a namespace of its own; the table of the best one that the machine can execute is chosen once, at run time, or forced
+// by name (BackendOptions::isa).
+//
+// Each kernel has one order of summation per format and instruction set: a result never depends on how many rows,
+// tokens or sequences it was computed with, nor on who computed it.
+//
+// Only plain types here: an inline function of a shared header that is compiled with AVX-512 must not become the copy
+// that the linker keeps for everybody.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "formats/format.h"
+
+namespace tern::backends::cpu {
+
+/// Columns of a weight row that are decoded at a time; a multiple of every format's block.
+inline constexpr uint32_t kChunk = 512;
+
+/// Decodes columns [k0, k0 + n) of an encoded row to out[n], bitwise as formats::decode_row; k0 a multiple of kChunk,
+/// n at most that. Fills up the last vector of `out` with zeros.
+using DecodeFn = void (*)(Format format, const std::byte* row, uint32_t k0, uint32_t n, float* out);
+
+/// The DecodeFn of formats that no kernel decodes by hand: formats::decode_row.
+void decode_by_truth(Format format, const std::byte* row, uint32_t k0, uint32_t n, float* out);
+
+/// Rows [0, n_rows) of y = x W^T + bias + residual, or of act(x G^T) * (x U^T) when w_up is set.
+struct LinearArgs {
+  const float* const* x = nullptr;  // [m] rows of k
+  float* const* y = nullptr;        // [m] rows; rows of W become columns [y0, y0 + n_rows)
+  uint32_t m = 0, k = 0;
+  const std::byte* w = nullptr;     // n_rows encoded rows of k, row_bytes apart
+  const std::byte* w_up = nullptr;  // likewise: the up rows that belong to the gate rows w; null: no GLU
+  uint64_t row_bytes = 0;
+  uint32_t n_rows = 0, y0 = 0;
+  Format format = Format::kF32;
+  DecodeFn decode = nullptr;               // decoder(format)
+  const float* bias = nullptr;             // [n], indexed like y; null: none
+  const float* const* residual = nullptr;  // [m] rows, indexed like y; null: none
+  uint32_t activation = 0;                 // graph::Activation
+  float* scratch = nullptr;                // linear_scratch floats of this worker
+};
+
+/// Attention of heads [head0, head1) of one token, all of the same KV head.
+struct AttentionArgs {
+  const float* q = nullptr;  // [n_heads * head_dim]
+  float* out = nullptr;      // likewise
+  uint32_t head0 = 0, head1 = 0, head_dim = 0;
+  uint32_t first = 0, last = 0;  // positions it sees, inclusive
+  float scale = 0, softcap = 0;
+  Format format = Format::kF32;     // of the cache
+  const std::byte* keys = nullptr;  // of this KV head in page 0
+  const std::byte* values = nullptr;
+  const uint32_t* pages = nullptr;  // of the sequence
+  uint64_t page_bytes = 0, row_bytes = 0;
+  uint32_t page_tokens = 0;
+  float* scratch = nullptr;  // attention_scratch(head_dim, head1 - head0) floats of this worker
+};
+
+/// cos, sin: [rot_dim / 2] of the token's position.
+struct RopeArgs {
+  const float* x = nullptr;  // [n_heads * head_dim]
+  float* out = nullptr;
+  const float* cos = nullptr;
+  const float* sin = nullptr;
+  uint32_t n_heads = 0, head_dim = 0, rot_dim = 0, interleaved = 0;
+};
+
+struct KernelTable {
+  const char* name;
+  uint32_t lanes;  // floats of a vector
+
+  DecodeFn (*decoder)(Format format);
+  void (*linear)(const LinearArgs& args);
+  size_t (*linear_scratch)();  // floats
+  void (*attention)(const AttentionArgs& args);
+  size_t (*attention_scratch)(uint32_t head_dim, uint32_t n_heads);  // floats
+  void (*rope)(const RopeArgs& args);
+  /// out = x / sqrt(mean(x^2) + eps) * w, [n].
+  void (*rms_norm)(const float* x, const float* w, uint32_t n, float eps, float* out);
+  // Element by element, [n]; out may be an input.
+  void (*add)(const float* x, const float* y, uint32_t n, float* out);
+  void (*scale)(const float* x, float factor, uint32_t n, float* out);
+  void (*softcap)(const float* x, float cap, uint32_t n, float* out);
+  void (*glu)(uint32_t activation, const float* gate, const float* up, uint32_t n, float* out);
+  void (*add_scaled)(const float* x, float factor, uint32_t n, float* out);  // out += factor * x
+};
+
+/// The table called `isa`, or the best that this machine can execute when `isa` is empty.
+/// Errors: kUnsupported, listing those that this machine can execute.
+Result<const KernelTable*> choose_kernels(std::string_view isa);
+/// Names of the tables this machine can execute, the best last.
+std::vector<std::string_view> available_isas();
+
+}  // namespace tern::backends::cpu

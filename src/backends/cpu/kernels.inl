@@ -1,0 +1,15 @@
+// The kernels, and their table. Included by each isa_<name>.cc inside its own anonymous namespace, so that nothing
+// compiled for one instruction set is ever linked into another.
+
+// clang-format off: each builds on those before
+#include "backends/cpu/math.inl"
+#include "backends/cpu/elementwise.inl"
+#include "backends/cpu/decode.inl"
+#include "backends/cpu/linear.inl"
+#include "backends/cpu/attention.inl"
+// clang-format on
+
+constexpr KernelTable make_table(const char* name) {
+  return {name, kLanes,   decoder, linear, linear_scratch, attention, attention_scratch,
+          rope, rms_norm, add,     scale,  softcap,        glu,       add_scaled};
+}

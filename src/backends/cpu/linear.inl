@@ -1,0 +1,116 @@
+// y = x W^T in f32, weights decoded on the fly.
+//
+// A tile of kRows weight rows is decoded kChunk columns at a time to f32 (32 KiB: it stays in L1) and multiplied with
+// every token before the next chunk. The sum of a row and a token lives in one vector: lane l adds up the columns
+// k = l mod kLanes in ascending order, whatever the number of rows and tokens; the lanes are added up at the end. The
+// vectors of all pairs of a tile are kept in `sums` between chunks.
+//
+// Work per decoded vector: about 7 instructions to decode, 1 store, then kTileTokens FMAs per load.
+
+constexpr uint32_t kRows = 16;
+constexpr uint32_t kTokens = 64;  // per block: 16 x 64 sums are 64 KiB (AVX-512), and decoding is 1/10 of the work
+
+size_t linear_scratch() {
+  return kRows * kChunk + kRows * kTokens * kLanes;
+}
+
+/// sums[r][t] += w[r] . x[t] over n columns. w: [MR][kChunk], zeros from n on; sums: kTokens vectors between rows.
+template <int MR, int NR>
+void multiply(const float* w, const float* const* x, uint32_t k0, uint32_t n, float* sums) {
+  vf sum[MR][NR];
+  for (int r = 0; r < MR; ++r) {
+    for (int t = 0; t < NR; ++t) sum[r][t] = load(sums + (r * kTokens + t) * kLanes);
+  }
+  const float* row[NR];
+  for (int t = 0; t < NR; ++t) row[t] = x[t] + k0;
+  const auto step = [&](uint32_t i, const vf* xs) {
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r) {
+      const vf ws = load(w + r * kChunk + i);
+#pragma GCC unroll 16
+      for (int t = 0; t < NR; ++t) sum[r][t] = fma(ws, xs[t], sum[r][t]);
+    }
+  };
+  vf xs[NR];
+  uint32_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma GCC unroll 16
+    for (int t = 0; t < NR; ++t) xs[t] = load(row[t] + i);
+    step(i, xs);
+  }
+  if (i < n) {
+    for (int t = 0; t < NR; ++t) xs[t] = load_part(row[t] + i, n - i);
+    step(i, xs);
+  }
+  for (int r = 0; r < MR; ++r) {
+    for (int t = 0; t < NR; ++t) store(sums + (r * kTokens + t) * kLanes, sum[r][t]);
+  }
+}
+
+using MultiplyFn = void (*)(const float*, const float* const*, uint32_t, uint32_t, float*);
+
+/// Rows [0, n_rows) against tokens [0, NR): as many accumulators at a time as there are registers for.
+template <int NR>
+void multiply_rows(const float* w, uint32_t n_rows, const float* const* x, uint32_t k0, uint32_t n, float* sums) {
+  // With few tokens more rows, so that there are enough independent sums to hide the latency of FMA.
+  constexpr int MR = NR == 1 ? 2 * kTileRows : kTileRows;
+  uint32_t r = 0;
+  for (; r + MR <= n_rows; r += MR) multiply<MR, NR>(w + r * kChunk, x, k0, n, sums + r * kTokens * kLanes);
+  for (; r < n_rows; ++r) multiply<1, NR>(w + r * kChunk, x, k0, n, sums + r * kTokens * kLanes);
+}
+
+/// Rows against tokens [0, m), kTileTokens at a time.
+template <int NR = kTileTokens>
+void multiply_tile(const float* w, uint32_t n_rows, const float* const* x, uint32_t m, uint32_t k0, uint32_t n,
+                   float* sums) {
+  uint32_t t = 0;
+  for (; t + NR <= m; t += NR) multiply_rows<NR>(w, n_rows, x + t, k0, n, sums + t * kLanes);
+  if constexpr (NR > 1) {
+    if (t < m) multiply_tile<NR - 1>(w, n_rows, x + t, m - t, k0, n, sums + t * kLanes);
+  }
+}
+
+/// From the sums of a tile to y: lanes added up, then bias, then residual; or the GLU of its first and second half.
+void finish_tile(const LinearArgs& a, uint32_t t0, uint32_t m, uint32_t r0, uint32_t n_rows, const float* sums) {
+  float values[kRows];
+  for (uint32_t t = 0; t < m; ++t) {
+    for (uint32_t r = 0; r < n_rows; ++r) values[r] = sum_lanes(load(sums + (r * kTokens + t) * kLanes));
+    const uint32_t column = a.y0 + r0;
+    float* y = a.y[t0 + t] + column;
+    if (a.w_up) {
+      glu(a.activation, values, values + n_rows / 2, n_rows / 2, y);
+      continue;
+    }
+    for (uint32_t r = 0; r < n_rows; ++r) {
+      float value = values[r];
+      if (a.bias) value += a.bias[column + r];
+      if (a.residual) value += a.residual[t0 + t][column + r];
+      y[r] = value;
+    }
+  }
+}
+
+void linear(const LinearArgs& a) {
+  float* w = a.scratch;                      // [kRows][kChunk]
+  float* sums = a.scratch + kRows * kChunk;  // [kRows][kTokens] vectors
+  const uint32_t tile = a.w_up ? kRows / 2 : kRows;
+  for (uint32_t t0 = 0; t0 < a.m; t0 += kTokens) {
+    const uint32_t m = a.m - t0 < kTokens ? a.m - t0 : kTokens;
+    for (uint32_t r0 = 0; r0 < a.n_rows; r0 += tile) {
+      const uint32_t single = a.n_rows - r0 < tile ? a.n_rows - r0 : tile;
+      const uint32_t n_rows = a.w_up ? 2 * single : single;
+      for (uint32_t r = 0; r < n_rows; ++r) {
+        for (uint32_t t = 0; t < m; ++t) store(sums + (r * kTokens + t) * kLanes, vf{});
+      }
+      for (uint32_t k0 = 0; k0 < a.k; k0 += kChunk) {
+        const uint32_t n = a.k - k0 < kChunk ? a.k - k0 : kChunk;
+        for (uint32_t r = 0; r < n_rows; ++r) {
+          const std::byte* base = r < single ? a.w : a.w_up;
+          a.decode(a.format, base + (r0 + r % single) * a.row_bytes, k0, n, w + r * kChunk);
+        }
+        multiply_tile(w, n_rows, a.x + t0, m, k0, n, sums);
+      }
+      finish_tile(a, t0, m, r0, n_rows, sums);
+    }
+  }
+}

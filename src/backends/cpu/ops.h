@@ -1,0 +1,61 @@
+// The ops of a plan on the CPU: each splits its work over the pool and calls kernels of the chosen instruction set.
+// What they compute is defined in ref/; how work is split never changes a result (kernels.h).
+#pragma once
+
+#include "backends/cpu/scratch.h"
+#include "base/thread_pool.h"
+
+namespace tern::backends::cpu {
+
+/// One op of one step, ready to be computed.
+struct Run {
+  const BoundPlan& bound;
+  size_t index;  // of the call
+  const graph::StepParams& step;
+  const KernelTable& kernels;
+  ThreadPool& pool;
+  Scratch& scratch;
+
+  const Call& call() const { return bound.calls[index]; }
+  uint32_t tokens() const { return static_cast<uint32_t>(step.tokens.size()); }
+  size_t rows(const Matrix& m) const { return m.rows.at(tokens(), static_cast<uint32_t>(step.rows.size())); }
+  const Matrix& in(size_t i) const { return call().inputs[i]; }
+  const Matrix& out(size_t i = 0) const { return call().outputs[i]; }
+  template <class T>
+  const T& attrs() const {
+    return std::get<T>(call().attrs);
+  }
+};
+
+using OpFunction = void (*)(const Run&);
+
+/// The function that computes `op`; null when there is nothing to compute.
+OpFunction op_function(graph::Op op);
+
+/// Items of `cost` elements each: how many a worker should get at least, so that waking it pays (about 2 us).
+inline size_t least_items(size_t cost) {
+  return 16384 / (cost + 1) + 1;
+}
+
+// ops_dense.cc
+void embed(const Run& run);
+void gather_rows(const Run& run);
+void rms_norm(const Run& run);
+void add_rms_norm(const Run& run);
+void add(const Run& run);
+void scale(const Run& run);
+void softcap(const Run& run);
+void glu(const Run& run);
+// ops_linear.cc
+void linear(const Run& run);  // linear_add and linear_glu as well
+void linear_experts(const Run& run);
+// ops_experts.cc
+void route_topk(const Run& run);
+void combine_experts(const Run& run);
+// ops_attention.cc
+void rope(const Run& run);
+void kv_write(const Run& run);
+void rope_kv_write(const Run& run);
+void attention(const Run& run);
+
+}  // namespace tern::backends::cpu

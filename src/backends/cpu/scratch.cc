@@ -1,0 +1,81 @@
+#include "backends/cpu/scratch.h"
+
+#include <algorithm>
+
+namespace tern::backends::cpu {
+
+namespace {
+
+/// The largest that any op of the plan asks for.
+struct Needs {
+  uint64_t linear_rows = 1;
+  uint64_t experts = 1;
+  uint64_t worker_floats = 0;
+};
+
+Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
+  Needs needs;
+  needs.worker_floats = kernels.linear_scratch();
+  const graph::PlanKey& key = bound.plan.key;
+  for (const Call& call : bound.calls) {
+    for (const Matrix& out : call.outputs) {
+      needs.linear_rows = std::max(needs.linear_rows, out.rows.at(key.max_tokens, key.max_rows));
+    }
+    if (const auto* attrs = std::get_if<graph::AttentionAttrs>(&call.attrs)) {
+      const size_t floats = kernels.attention_scratch(attrs->head_dim, attrs->n_heads / attrs->n_kv_heads);
+      needs.worker_floats = std::max<uint64_t>(needs.worker_floats, floats);
+    }
+    if (call.op == graph::Op::kRopeKvWrite) {
+      needs.worker_floats = std::max<uint64_t>(needs.worker_floats, call.inputs[1].cols);
+    }
+    if (call.op == graph::Op::kRouteTopk) {
+      needs.worker_floats = std::max<uint64_t>(needs.worker_floats, call.inputs[0].cols);
+    }
+    if (const auto* attrs = std::get_if<graph::ExpertsAttrs>(&call.attrs)) {
+      needs.experts = std::max<uint64_t>(needs.experts, attrs->n_experts);
+    }
+  }
+  needs.worker_floats = (needs.worker_floats + 15) / 16 * 16;  // workers do not share cache lines
+  return needs;
+}
+
+/// The frequencies and attributes of an op that turns, or null.
+const graph::RopeAttrs* rope_attrs(const Call& call) {
+  if (const auto* rope = std::get_if<graph::RopeAttrs>(&call.attrs)) return rope;
+  if (const auto* both = std::get_if<graph::RopeKvAttrs>(&call.attrs)) return &both->rope;
+  return nullptr;
+}
+
+Result<uint32_t> rope_table(Scratch& scratch, const BoundPlan& bound, const Call& call, float magnitude) {
+  const Matrix& freqs = call.inputs.back();
+  for (size_t i = 0; i < scratch.rope_tables.size(); ++i) {
+    const RopeTable& table = scratch.rope_tables[i];
+    // Frequencies that a node computes may change their place's meaning within a step, so they are never shared.
+    const bool same = freqs.weight && table.freqs->data == freqs.data && table.freqs->cols == freqs.cols;
+    if (same && table.magnitude == magnitude) return static_cast<uint32_t>(i);
+  }
+  const uint64_t bytes = uint64_t{bound.plan.key.max_tokens} * 2 * freqs.cols * sizeof(float);
+  scratch.rope_tables.push_back({&freqs, magnitude, TRY(HostBlock::make(bytes, "a table of rotations")), 0});
+  return static_cast<uint32_t>(scratch.rope_tables.size() - 1);
+}
+
+}  // namespace
+
+Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads) {
+  const Needs needs = needs_of(bound, kernels);
+  Scratch out;
+  out.x_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
+  out.y_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
+  out.residual_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
+  out.expert_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(uint32_t), "rows by expert"));
+  out.expert_starts = TRY(HostBlock::make((needs.experts + 1) * sizeof(uint32_t), "rows by expert"));
+  out.floats_per_worker = needs.worker_floats;
+  out.workers = TRY(HostBlock::make(needs.worker_floats * threads * sizeof(float), "the workers' scratch"));
+  for (const Call& call : bound.calls) {
+    const graph::RopeAttrs* rope = rope_attrs(call);
+    out.rope_table_of.push_back(rope ? TRY(rope_table(out, bound, call, rope->magnitude)) : UINT32_MAX);
+  }
+  return out;
+}
+
+}  // namespace tern::backends::cpu

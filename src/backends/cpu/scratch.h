@@ -1,0 +1,40 @@
+// Scratch: all memory that the ops of a plan need beside their operands, taken when the plan is loaded, so that steps
+// allocate nothing.
+#pragma once
+
+#include <vector>
+
+#include "backends/cpu/kernels.h"
+#include "backends/host/bound_plan.h"
+
+namespace tern::backends::cpu {
+
+/// cos and sin of position * freqs, times magnitude, of every token of a step. All layers with the same frequencies
+/// share one.
+struct RopeTable {
+  const Matrix* freqs = nullptr;
+  float magnitude = 1;
+  HostBlock values;         // [max_tokens][2][rot_dim / 2]
+  uint64_t filled_for = 0;  // number of the step
+};
+
+struct Scratch {
+  uint64_t step = 0;  // number of the step at hand, from 1
+
+  // Linear products: a pointer per row, gathered by expert where there are experts.
+  HostBlock x_rows, y_rows, residual_rows;  // [most rows of a linear] pointers
+  HostBlock expert_rows;                    // [most rows] u32: rows sorted by expert
+  HostBlock expert_starts;                  // [most experts + 1] u32: where an expert's rows begin
+
+  std::vector<RopeTable> rope_tables;
+  std::vector<uint32_t> rope_table_of;  // index: call; UINT32_MAX where it is no rope
+
+  /// Private floats of a worker.
+  float* of_worker(uint32_t worker) const { return workers.as<float>().data() + worker * floats_per_worker; }
+  HostBlock workers;
+  size_t floats_per_worker = 0;
+
+  static Result<Scratch> make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads);
+};
+
+}  // namespace tern::backends::cpu

@@ -1,0 +1,92 @@
+// Vectors of kLanes floats and what the kernels do with them, in the vector extensions that GCC and Clang share. The
+// including isa_<name>.cc has defined kLanes, and after the types the three functions that profit from intrinsics:
+// fma, and loads of halves. (Included inside the instruction set's anonymous namespace, as all of kernels.inl.)
+
+typedef float vf __attribute__((vector_size(4 * kLanes)));
+typedef int32_t vi __attribute__((vector_size(4 * kLanes)));
+typedef float vf_anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef uint8_t vu8_anywhere __attribute__((vector_size(kLanes), aligned(1), may_alias));
+typedef int8_t vi8_anywhere __attribute__((vector_size(kLanes), aligned(1), may_alias));
+typedef uint16_t vu16_anywhere __attribute__((vector_size(2 * kLanes), aligned(1), may_alias));
+
+inline vf load(const float* p) {
+  return *reinterpret_cast<const vf_anywhere*>(p);
+}
+inline void store(float* p, vf v) {
+  *reinterpret_cast<vf_anywhere*>(p) = v;
+}
+inline vf splat(float x) {
+  return x - vf{};
+}
+inline vi splat(int32_t x) {
+  return x - vi{};
+}
+
+/// The first n < kLanes elements, then zeros.
+inline vf load_part(const float* p, uint32_t n) {
+  vf v{};
+  __builtin_memcpy(&v, p, n * sizeof(float));
+  return v;
+}
+inline void store_part(float* p, vf v, uint32_t n) {
+  __builtin_memcpy(p, &v, n * sizeof(float));
+}
+
+inline vf to_float(vi v) {
+  return __builtin_convertvector(v, vf);
+}
+inline vi load_u8(const uint8_t* p) {
+  return __builtin_convertvector(*reinterpret_cast<const vu8_anywhere*>(p), vi);
+}
+inline vi load_i8(const uint8_t* p) {
+  return __builtin_convertvector(*reinterpret_cast<const vi8_anywhere*>(p), vi);
+}
+inline vi load_u16(const uint8_t* p) {
+  return __builtin_convertvector(*reinterpret_cast<const vu16_anywhere*>(p), vi);
+}
+inline vf bits_to_float(vi v) {
+  return reinterpret_cast<vf>(v);
+}
+inline vi float_to_bits(vf v) {
+  return reinterpret_cast<vi>(v);
+}
+
+// A NaN in x stays.
+inline vf at_least(vf x, vf low) {
+  return x < low ? low : x;
+}
+inline vf at_most(vf x, vf high) {
+  return x > high ? high : x;
+}
+
+/// One half, by the integer arithmetic of base/half.h on vectors.
+inline vf halves_to_float(vi h) {
+  const vi magnitude = (h & 0x7fff) << 13;
+  // 2^112 moves the exponent's bias from 15 to 127 and makes subnormals normal; infinities and NaN need all ones.
+  const vf scaled = bits_to_float(magnitude) * 0x1p112f;
+  const vi bits = (h & 0x7fff) >= 0x7c00 ? (magnitude | 0x7f800000) : float_to_bits(scaled);
+  return bits_to_float(bits | ((h & 0x8000) << 16));
+}
+
+template <int N>
+struct FloatsOf {
+  typedef float type __attribute__((vector_size(4 * N)));
+};
+template <int N, int... I>
+inline auto fold_halves(typename FloatsOf<N>::type v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, v, I...) + __builtin_shufflevector(v, v, (I + N / 2)...);
+}
+/// Sum of the lanes: lane i with lane i + N / 2, and so on.
+template <int N = kLanes>
+inline float sum_lanes(typename FloatsOf<N>::type v) {
+  if constexpr (N == 2) {
+    return v[0] + v[1];
+  } else {
+    return sum_lanes<N / 2>(fold_halves<N>(v, std::make_integer_sequence<int, N / 2>()));
+  }
+}
+inline float largest_lane(vf v) {
+  float largest = v[0];
+  for (int i = 1; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
+  return largest;
+}

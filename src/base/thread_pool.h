@@ -1,0 +1,81 @@
+// The only threads of the engine: a pool that splits a loop over cores, and a runner that does jobs behind the caller's
+// back, one after the other. Neither allocates once it exists. WebAssembly has no threads: there the pool is the caller
+// alone and the runner works before start() returns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <type_traits>
+
+namespace tern {
+
+/// Cores this process may use: its affinity mask and the container's CPU quota (cgroup v1 and v2), at least 1.
+uint32_t available_cores();
+
+/// A reference to a callable that outlives the call it is passed to; unlike std::function it never allocates.
+template <class Signature>
+class FunctionRef;
+
+template <class Out, class... In>
+class FunctionRef<Out(In...)> {
+ public:
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
+  FunctionRef(F&& f)  // NOLINT: implicit, as a parameter type should be
+      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* object, In... in) -> Out {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(static_cast<In>(in)...);
+        }) {}
+  Out operator()(In... in) const { return call_(object_, static_cast<In>(in)...); }
+
+ private:
+  void* object_;
+  Out (*call_)(void*, In...);
+};
+
+/// Persistent threads that share loops with the one caller of parallel_for(). After a loop they spin for some tens of
+/// microseconds, because the next loop of a step follows at once, and then sleep.
+class ThreadPool {
+ public:
+  static constexpr uint32_t kMaxThreads = 256;
+  /// threads: the caller included; 0 = available_cores(). At most kMaxThreads.
+  explicit ThreadPool(uint32_t threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  uint32_t threads() const { return threads_; }
+
+  using Body = FunctionRef<void(size_t begin, size_t end, uint32_t worker)>;
+  /// Splits [0, n) into one contiguous range per worker, each worker < threads() at most once, the caller among them;
+  /// returns when all are done. No range but the last is shorter than `least` items, so that small loops stay here.
+  void parallel_for(size_t n, size_t least, Body body);
+
+ private:
+  struct Shared;
+  std::unique_ptr<Shared> shared_;  // null when the caller is alone
+  uint32_t threads_ = 1;
+};
+
+/// A thread that runs body(1), body(2), ... in order, one for each start().
+class JobRunner {
+ public:
+  explicit JobRunner(std::function<void(uint64_t job)> body);
+  ~JobRunner();  // finishes what was started
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+
+  /// Starts the next job and returns its number; does not wait for it.
+  uint64_t start();
+  /// The last job that is done; jobs up to it are. Never blocks.
+  uint64_t finished() const;
+  /// Sleeps until `job` is done.
+  void wait(uint64_t job);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tern
