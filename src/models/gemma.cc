@@ -9,8 +9,6 @@ namespace tern::models {
 namespace {
 
 Result<void> hparams(const Config&, Hparams& hp) {
-  // Configs that say "gelu" mean the tanh form as well: the checkpoints were trained with it.
-  hp.activation = graph::Activation::kGeluTanh;
   hp.embed_scale = static_cast<float>(std::sqrt(static_cast<double>(hp.d_model)));
   return {};
 }
@@ -34,6 +32,7 @@ const Architecture gemma{
     .name = "gemma",
     .gguf_name = "gemma",
     .hf_types = kTypes,
+    .activation = graph::Activation::kGeluTanh,
     .hf_norm_plus_one = true,
     .hparams = hparams,
     .build = build,

@@ -11,12 +11,10 @@ namespace {
 constexpr uint32_t kLayersOf27B = 46;
 
 Result<void> hparams(const Config& config, Hparams& hp) {
-  hp.activation = graph::Activation::kGeluTanh;
   hp.embed_scale = static_cast<float>(std::sqrt(static_cast<double>(hp.d_model)));
   hp.attn_softcap = static_cast<float>(TRY(config.number(kAttnSoftcap, kSoftcapRange, 0)));
   hp.final_softcap = static_cast<float>(TRY(config.number(kFinalSoftcap, kSoftcapRange, 0)));
-  TRY(read_query_scale(config, kLayersOf27B, hp));
-  return read_windows(config, 2, hp);
+  return read_query_scale(config, kLayersOf27B, hp);
 }
 
 void build(ModelWriter& m) {
@@ -46,6 +44,8 @@ const Architecture gemma2{
     .gguf_name = "gemma2",
     .hf_types = kTypes,
     .tensors = kTensors,
+    .activation = graph::Activation::kGeluTanh,
+    .window_period = 2,
     .hf_norm_plus_one = true,
     .hparams = hparams,
     .build = build,

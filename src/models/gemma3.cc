@@ -9,11 +9,9 @@ namespace tern::models {
 namespace {
 
 constexpr uint32_t kLayersOf27B = 62;
-constexpr uint32_t kWindowPeriod = 6;
 constexpr Field kLocalTheta{"rope.freq_base_swa", ""};
 
 Result<void> hparams(const Config& config, Hparams& hp) {
-  hp.activation = graph::Activation::kGeluTanh;
   hp.embed_scale = static_cast<float>(std::sqrt(static_cast<double>(hp.d_model)));
   hp.attn_softcap = static_cast<float>(TRY(config.number(kAttnSoftcap, kSoftcapRange, 0)));
   hp.final_softcap = static_cast<float>(TRY(config.number(kFinalSoftcap, kSoftcapRange, 0)));
@@ -21,8 +19,7 @@ Result<void> hparams(const Config& config, Hparams& hp) {
     hp.local_rope.theta = 10000;
     hp.local_rope.scaling = {};
   }
-  TRY(read_query_scale(config, kLayersOf27B, hp));
-  return read_windows(config, kWindowPeriod, hp);
+  return read_query_scale(config, kLayersOf27B, hp);
 }
 
 void build(ModelWriter& m) {
@@ -54,6 +51,8 @@ const Architecture gemma3{
     .gguf_name = "gemma3",
     .hf_types = kTypes,
     .tensors = kTensors,
+    .activation = graph::Activation::kGeluTanh,
+    .window_period = 6,
     .hf_norm_plus_one = true,
     .hparams = hparams,
     .build = build,

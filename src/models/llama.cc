@@ -10,10 +10,8 @@ constexpr Field kExpertCount{"expert_count", ""};
 constexpr Field kExpertWidth{"feed_forward_length", ""};
 
 Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  TRY(read_windows(config, 1, hp));
-  if (config.has(kExpertCount)) TRY(read_experts(config, kExpertWidth, hp));
-  return {};
+  const uint32_t n_experts = TRY(config.u32(kExpertCount, {0, 1024}, 0));
+  return n_experts > 0 ? read_experts(config, kExpertWidth, hp) : Result<void>();
 }
 
 void build(ModelWriter& m) {

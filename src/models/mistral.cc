@@ -6,11 +6,6 @@
 namespace tern::models {
 namespace {
 
-Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  return read_windows(config, 1, hp);
-}
-
 void build(ModelWriter& m) {
   ValueId x = m.embed();  // [T, d_model]
   for (uint32_t layer = 0; layer < m.hp.n_layers; ++layer) {
@@ -31,7 +26,6 @@ const Architecture mistral{
     .gguf_name = "llama",
     .hf_types = kTypes,
     .gguf_interleaved_rope = true,
-    .hparams = hparams,
     .build = build,
 };
 

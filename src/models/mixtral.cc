@@ -9,8 +9,6 @@ namespace {
 constexpr Field kExpertWidth{"", "intermediate_size"};
 
 Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  TRY(read_windows(config, 1, hp));
   return read_experts(config, kExpertWidth, hp);
 }
 

@@ -6,11 +6,6 @@
 namespace tern::models {
 namespace {
 
-Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  return read_windows(config, 1, hp);
-}
-
 ValueId attention_of_fused(ModelWriter& m, ValueId x) {
   const Hparams& hp = m.hp;
   const uint32_t q_dim = hp.q_dim(), kv_dim = hp.kv_dim();
@@ -57,7 +52,6 @@ const Architecture phi3{
     .gguf_name = "phi3",
     .hf_types = kTypes,
     .tensors = kTensors,
-    .hparams = hparams,
     .build = build,
 };
 

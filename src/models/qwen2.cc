@@ -6,11 +6,6 @@
 namespace tern::models {
 namespace {
 
-Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  return read_windows(config, 1, hp);
-}
-
 void build(ModelWriter& m) {
   ValueId x = m.embed();  // [T, d_model]
   for (uint32_t layer = 0; layer < m.hp.n_layers; ++layer) {
@@ -30,7 +25,6 @@ const Architecture qwen2{
     .name = "qwen2",
     .gguf_name = "qwen2",
     .hf_types = kTypes,
-    .hparams = hparams,
     .build = build,
 };
 

@@ -5,11 +5,6 @@
 namespace tern::models {
 namespace {
 
-Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  return read_windows(config, 1, hp);
-}
-
 void build(ModelWriter& m) {
   ValueId x = m.embed();  // [T, d_model]
   for (uint32_t layer = 0; layer < m.hp.n_layers; ++layer) {
@@ -34,7 +29,6 @@ const Architecture qwen3{
     .gguf_name = "qwen3",
     .hf_types = kTypes,
     .tensors = kTensors,
-    .hparams = hparams,
     .build = build,
 };
 

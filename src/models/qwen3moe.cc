@@ -9,8 +9,6 @@ namespace {
 constexpr Field kExpertWidth{"expert_feed_forward_length", "moe_intermediate_size"};
 
 Result<void> hparams(const Config& config, Hparams& hp) {
-  TRY(read_activation(config, hp));
-  TRY(read_windows(config, 1, hp));
   hp.experts.normalise = config.is_gguf();  // GGUF has no key for it and its readers normalise
   return read_experts(config, kExpertWidth, hp);
 }

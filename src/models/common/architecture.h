@@ -24,8 +24,11 @@ struct Architecture {
   std::string_view gguf_name;  // general.architecture of the GGUF files that `tern convert` writes for it
   std::span<const std::string_view> hf_types;  // "model_type" of config.json
   std::span<const TensorName> tensors;         // where it differs from the names that all share (names.cc)
-  bool gguf_interleaved_rope = false;          // rows of Q and K in GGUF are ordered for pairs (2i, 2i+1)
-  bool hf_norm_plus_one = false;               // Hugging Face stores w of (1 + w); GGUF always stores 1 + w
+  graph::Activation activation = graph::Activation::kSilu;
+  // Where a file has a window but does not list its layers: every n-th layer sees everything; 0: all have the window.
+  uint32_t window_period = 0;
+  bool gguf_interleaved_rope = false;  // rows of Q and K in GGUF are ordered for pairs (2i, 2i+1)
+  bool hf_norm_plus_one = false;       // Hugging Face stores w of (1 + w); GGUF always stores 1 + w
 
   /// Reads what only this family has; everything common is there already. May be null.
   Result<void> (*hparams)(const Config&, Hparams&) = nullptr;

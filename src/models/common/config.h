@@ -73,20 +73,14 @@ inline constexpr U32Range kContextRange{1, 1u << 24};
 inline constexpr NumberRange kThetaRange{1, 1e12};
 inline constexpr NumberRange kSoftcapRange{0, 1e6};
 
-inline constexpr Field kWindow{"attention.sliding_window", "sliding_window"};
 inline constexpr Field kAttnSoftcap{"attn_logit_softcapping", "attn_logit_softcapping"};
 inline constexpr Field kFinalSoftcap{"final_logit_softcapping", "final_logit_softcapping"};
 
 // Shared steps of the hooks in src/models/*.cc.
 
-/// Refuses a hidden_act other than SiLU. GGUF has no such field: its architectures have one activation each.
-Result<void> read_activation(const Config& config, Hparams& hp);
 /// Fills hp.attn_scale from query_pre_attn_scalar. GGUF files have no such key: the models with `layers_of_27b` layers
 /// divide by sqrt(d_model / n_heads), all others by sqrt(head_dim).
 Result<void> read_query_scale(const Config& config, uint32_t layers_of_27b, Hparams& hp);
-/// Fills hp.windows. period n: every n-th layer sees everything, the others have the file's window; 1: all have it.
-/// A list of layer types or a period in the file goes before `period`.
-Result<void> read_windows(const Config& config, uint32_t period, Hparams& hp);
 /// Fills hp.experts. d_ff: where the source keeps the width of an expert.
 Result<void> read_experts(const Config& config, const Field& d_ff, Hparams& hp);
 

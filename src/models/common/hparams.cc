@@ -32,6 +32,7 @@ constexpr Field kContext{"context_length", "max_position_embeddings"};
 constexpr Field kVocab{"vocab_size", "vocab_size"};
 constexpr Field kRmsEps{"attention.layer_norm_rms_epsilon", "rms_norm_eps"};
 constexpr Field kTied{"", "tie_word_embeddings"};
+constexpr Field kWindow{"attention.sliding_window", "sliding_window"};
 constexpr Field kUseWindow{"", "use_sliding_window"};
 constexpr Field kMaxWindowLayers{"", "max_window_layers"};
 constexpr Field kWindowPeriod{"attention.sliding_window_pattern", "sliding_window_pattern"};
@@ -112,7 +113,36 @@ Result<void> read_end_tokens(const Config& config, Hparams& hp) {
   return {};
 }
 
-Result<void> read_common(const Config& config, const TensorNames& names, Hparams& hp) {
+// GGUF has no such field: its architectures have one activation each. Gemma's configs say "gelu" or
+// "gelu_pytorch_tanh", but the checkpoints were trained with the latter.
+Result<void> read_activation(const Config& config, const Architecture& arch, Hparams& hp) {
+  hp.activation = arch.activation;
+  if (arch.activation != graph::Activation::kSilu) return {};
+  const std::string name = TRY(config.text(kHiddenAct, "silu"));
+  if (name != "silu" && name != "swish") {
+    return fail(ErrorCode::kUnsupported, "{} is {}, supported is silu.", config.name(kHiddenAct), shown(name));
+  }
+  return {};
+}
+
+Result<void> read_windows(const Config& config, uint32_t period, Hparams& hp) {
+  const bool used = TRY(config.flag(kUseWindow, true));
+  hp.windows.assign(hp.n_layers, 0);
+  if (!used || !config.has(kWindow)) return {};
+  const uint32_t window = TRY(config.u32(kWindow, kContextRange));
+  std::optional<std::vector<bool>> windowed =
+      TRY(config.is_gguf() ? windowed_layers_gguf(config, hp) : windowed_layers_hf(config, hp));
+  if (!windowed) {
+    const uint32_t n = TRY(config.u32(kWindowPeriod, {0, kLayerRange.max}, period));
+    const uint32_t first = TRY(config.u32(kMaxWindowLayers, {0, UINT32_MAX}, 0));  // qwen2: layers before it see all
+    windowed.emplace(hp.n_layers);
+    for (uint32_t i = 0; i < hp.n_layers; ++i) (*windowed)[i] = i >= first && (n == 0 || (i + 1) % n != 0);
+  }
+  for (uint32_t i = 0; i < hp.n_layers; ++i) hp.windows[i] = (*windowed)[i] ? window : 0;
+  return {};
+}
+
+Result<void> read_common(const Config& config, const Architecture& arch, const TensorNames& names, Hparams& hp) {
   hp.n_layers = TRY(config.u32(kLayers, kLayerRange));
   TRY(check_layers(config, names, hp));
   hp.d_model = TRY(config.u32(kDModel, kWidthRange));
@@ -120,7 +150,8 @@ Result<void> read_common(const Config& config, const TensorNames& names, Hparams
   TRY(read_heads(config, hp));
   hp.context = TRY(config.u32(kContext, kContextRange));
   hp.rms_eps = static_cast<float>(TRY(config.number(kRmsEps, kEpsRange, 1e-6)));
-  hp.windows.assign(hp.n_layers, 0);
+  TRY(read_activation(config, arch, hp));
+  TRY(read_windows(config, arch.window_period, hp));
   TRY(read_vocab(config, names, hp));
   TRY(read_end_tokens(config, hp));
   return config.is_gguf() ? read_rope_gguf(config, hp) : read_rope_hf(config, hp);
@@ -136,19 +167,10 @@ Result<Hparams> read_hparams(const io::ModelFiles& files, const Architecture& ar
   hp.arch = arch.name;
   hp.from_gguf = config.is_gguf();
   hp.norm_plus_one = arch.hf_norm_plus_one && !hp.from_gguf;
-  TRY_CTX(read_common(config, names, hp), "while reading hyperparameters from {}", where);
+  TRY_CTX(read_common(config, arch, names, hp), "while reading hyperparameters from {}", where);
   hp.rope.interleaved = hp.local_rope.interleaved = arch.gguf_interleaved_rope && hp.from_gguf;
   if (arch.hparams) TRY_CTX(arch.hparams(config, hp), "while reading hyperparameters from {}", where);
   return hp;
-}
-
-Result<void> read_activation(const Config& config, Hparams& hp) {
-  const std::string name = TRY(config.text(kHiddenAct, "silu"));
-  if (name != "silu" && name != "swish") {
-    return fail(ErrorCode::kUnsupported, "{} is {}, supported is silu.", config.name(kHiddenAct), shown(name));
-  }
-  hp.activation = graph::Activation::kSilu;
-  return {};
 }
 
 Result<void> read_query_scale(const Config& config, uint32_t layers_of_27b, Hparams& hp) {
@@ -157,22 +179,6 @@ Result<void> read_query_scale(const Config& config, uint32_t layers_of_27b, Hpar
   const double usual = is_27b ? hp.d_model / hp.n_heads : hp.head_dim;
   const double scalar = TRY(config.number(kQueryScalar, kRange, usual));
   hp.attn_scale = static_cast<float>(TRY(config.number(kAttnScale, {1e-6, 1e3}, 1 / std::sqrt(scalar))));
-  return {};
-}
-
-Result<void> read_windows(const Config& config, uint32_t period, Hparams& hp) {
-  const bool used = TRY(config.flag(kUseWindow, true));
-  if (!used || !config.has(kWindow)) return {};
-  const uint32_t window = TRY(config.u32(kWindow, kContextRange));
-  std::optional<std::vector<bool>> windowed =
-      TRY(config.is_gguf() ? windowed_layers_gguf(config, hp) : windowed_layers_hf(config, hp));
-  if (!windowed) {
-    const uint32_t n = TRY(config.u32(kWindowPeriod, {1, kLayerRange.max}, period));
-    const uint32_t first = TRY(config.u32(kMaxWindowLayers, {0, UINT32_MAX}, 0));  // qwen2: layers before it see all
-    windowed.emplace(hp.n_layers);
-    for (uint32_t i = 0; i < hp.n_layers; ++i) (*windowed)[i] = i >= first && (n == 1 || (i + 1) % n != 0);
-  }
-  for (uint32_t i = 0; i < hp.n_layers; ++i) hp.windows[i] = (*windowed)[i] ? window : 0;
   return {};
 }
 

@@ -53,11 +53,11 @@ Result<const Architecture*> find_architecture(const io::ModelFiles& files) {
   return files.kind == io::ModelFiles::Kind::kGguf ? find_gguf(files.metadata) : find_hf(files.config);
 }
 
-Result<ModelGraph> build_graph(const io::ModelFiles& files, uint32_t context) {
+Result<BuiltModel> build_model(const io::ModelFiles& files, uint32_t context) {
   const Architecture* arch = TRY(find_architecture(files));
-  ModelGraph model;
-  model.hparams = TRY(read_hparams(files, *arch));
-  const Hparams& hp = model.hparams;
+  BuiltModel built;
+  built.graph.hparams = TRY(read_hparams(files, *arch));
+  const Hparams& hp = built.graph.hparams;
   graph::Builder builder(hp.n_layers, hp.n_kv_heads, hp.head_dim);
   const TensorNames names(files, *arch);
   ModelWriter writer(hp, names, builder, context == 0 ? hp.context : context);
@@ -67,8 +67,13 @@ Result<ModelGraph> build_graph(const io::ModelFiles& files, uint32_t context) {
     error.context.push_back(fmt::format("while building the {} model", arch->name));
     return std::unexpected(std::move(error));
   }
-  model.graph = TRY_CTX(builder.finish(), "while building the {} model", arch->name);
-  return model;
+  built.graph.graph = TRY_CTX(builder.finish(), "while building the {} model", arch->name);
+  built.tensors = writer.take_tensors();
+  return built;
+}
+
+Result<ModelGraph> build_graph(const io::ModelFiles& files, uint32_t context) {
+  return TRY(build_model(files, context)).graph;
 }
 
 }  // namespace tern::models

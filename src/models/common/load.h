@@ -4,6 +4,7 @@
 #include "graph/graph.h"
 #include "io/model_files.h"
 #include "models/common/hparams.h"
+#include "models/common/writer.h"
 
 namespace tern::models {
 
@@ -18,6 +19,13 @@ struct ModelGraph {
 /// Errors: kUnsupported for other architectures (the sentence lists those there are), kInvalidFile for fields out of
 /// range and for tensors that are missing or disagree with the hyperparameters.
 Result<ModelGraph> build_graph(const io::ModelFiles& files, uint32_t context = 0);
+
+/// The same, with the list of tensors that the model asked for; for export.cc.
+struct BuiltModel {
+  ModelGraph graph;
+  std::vector<ModelTensor> tensors;
+};
+Result<BuiltModel> build_model(const io::ModelFiles& files, uint32_t context);
 
 /// The architecture whose file in src/models/ reads these files. Errors: kUnsupported, kInvalidFile.
 Result<const Architecture*> find_architecture(const io::ModelFiles& files);

@@ -128,7 +128,7 @@ ValueId ModelWriter::expert_matrix(std::string_view name, uint32_t rows, uint32_
   return weight(full, tensor->format, all_rows, cols, std::move(tensor->slices));
 }
 
-// Vectors are small and kernels read them as f32. F32 ones stay slices of the file; all others become constants.
+// Vectors are small, kernels read them as f32, and gemma's are changed on the way: they are values in the graph.
 ValueId ModelWriter::vector(const std::string& name, uint32_t n, bool plus_one) {
   const io::TensorInfo* info = checked(names_.file_name(name), {n});
   if (!info) return b.constant(name, std::vector<float>(1));
@@ -139,7 +139,6 @@ ValueId ModelWriter::vector(const std::string& name, uint32_t n, bool plus_one) 
   }
   if (plus_one) std::ranges::for_each(*values, [](float& w) { w += 1; });
   tensors_.push_back({name, {n}, Format::kF32, {}, *values});
-  if (info->format == Format::kF32 && !plus_one) return b.weight(name, Format::kF32, 1, n, {{id_of(info), 0, 1}});
   return b.constant(name, *std::move(values));
 }
 

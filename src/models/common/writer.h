@@ -64,7 +64,7 @@ class ModelWriter {
   ValueId add(ValueId x, ValueId y, std::string_view name) { return b.add(x, y, name); }
 
   /// Everything that was asked for so far, in order, each once; what a GGUF of this model consists of.
-  const std::vector<ModelTensor>& tensors() const { return tensors_; }
+  std::vector<ModelTensor> take_tensors() { return std::move(tensors_); }
   const std::optional<Error>& error() const { return error_; }
 
  private:
