@@ -27,21 +27,21 @@ bool has_side_effect(Op op) {
   return op == Op::kKvWrite || op == Op::kRopeKvWrite;
 }
 
-/// Nodes that something reads, weights first, both in their old order.
+/// Nodes that something reads, weights first, both in their old order. Weights may stand anywhere, even after readers.
 std::vector<Node> live_nodes(Graph& graph) {
   std::vector<bool> read(graph.values.size(), false);
   for (const Output& output : graph.outputs) read[output.value] = true;
-  std::vector<bool> live(graph.nodes.size(), false);
+  const auto is_read = [&](const Node& node) {
+    return has_side_effect(node.op) || std::ranges::any_of(node.outputs, [&](ValueId v) { return read[v]; });
+  };
   for (NodeId n = static_cast<NodeId>(graph.nodes.size()); n-- > 0;) {
-    const Node& node = graph.nodes[n];
-    live[n] = has_side_effect(node.op) || std::ranges::any_of(node.outputs, [&](ValueId v) { return read[v]; });
-    if (!live[n]) continue;
-    for (const ValueId input : node.inputs) read[input] = true;
+    if (!is_read(graph.nodes[n])) continue;
+    for (const ValueId input : graph.nodes[n].inputs) read[input] = true;
   }
   std::vector<Node> nodes;
   for (const bool weights : {true, false}) {
-    for (NodeId n = 0; n < graph.nodes.size(); ++n) {
-      if (live[n] && (graph.nodes[n].op == Op::kWeight) == weights) nodes.push_back(std::move(graph.nodes[n]));
+    for (Node& node : graph.nodes) {
+      if ((node.op == Op::kWeight) == weights && is_read(node)) nodes.push_back(std::move(node));
     }
   }
   return nodes;
