@@ -1,0 +1,61 @@
+// No allocation while tokens flow: operator new is counted over a thousand steps of steady decoding.
+#include "allocation_count.h"
+#include "harness.h"
+#include "letters_tokenizer.h"
+
+namespace tern::engine {
+namespace {
+
+uint64_t allocations_while_decoding(Harness& h, const SamplingOptions& sampling) {
+  for (int32_t i = 0; i < 4; i++) {
+    Request request{.prompt = {i, 1, 2}, .sampling = sampling};
+    request.sampling.seed = i;
+    request.ignore_eos = true;
+    if (h.tokenizer) request.stop = {"no such text"};
+    h.submit(request);
+  }
+  h.backend.steps.reserve(10000);
+  std::vector<Event> events;
+  events.reserve(1000);
+  for (int i = 0; i < 20; i++) EXPECT_TRUE(h.engine->pump(events));  // admission and prefill may allocate
+  const uint64_t before = allocation_count(), tokens = h.engine->stats().generated_tokens;
+  for (int i = 0; i < 1000; i++) {
+    events.clear();
+    EXPECT_EQ(h.engine->pump(events).value(), Engine::State::kBusy);
+  }
+  const uint64_t count = allocation_count() - before;
+  EXPECT_EQ(h.engine->stats().generated_tokens - tokens, 4000u);
+  return count;
+}
+
+TEST(Allocations, NoneWhileTokensFlow) {
+  SamplingOptions everything{.temperature = 0.9f,
+                             .top_k = 20,
+                             .top_p = 0.9f,
+                             .min_p = 0.01f,
+                             .typical_p = 0.95f,
+                             .repetition_penalty = 1.1f,
+                             .frequency_penalty = 0.1f,
+                             .presence_penalty = 0.1f,
+                             .logit_bias = {{3, -1.f}}};
+  SamplingOptions no_top_k{.temperature = 1, .top_k = 0, .top_p = 0.95f};
+  for (const SamplingOptions& sampling : {SamplingOptions{.temperature = 0}, everything, no_top_k}) {
+    Harness h;
+    h.options.kv_tokens = 16000;  // room for all: being thrown out and let in again may allocate
+    ASSERT_TRUE(h.create(3000));
+    EXPECT_EQ(allocations_while_decoding(h, sampling), 0u);
+  }
+}
+
+TEST(Allocations, NoneForShortTextEither) {
+  const auto tokenizer = letters_tokenizer();
+  Harness h;
+  h.tokenizer = tokenizer.get();
+  h.vocab = kLetters;
+  h.options.kv_tokens = 16000;
+  ASSERT_TRUE(h.create(3000));
+  EXPECT_EQ(allocations_while_decoding(h, {}), 0u) << "pieces of up to 15 bytes live in the string itself";
+}
+
+}  // namespace
+}  // namespace tern::engine
