@@ -1,11 +1,13 @@
 // Test data for the text room from llama3-tokenizer-js (Llama 3's vocabulary and merges, and an encoder of its own).
 //
 //   node tools/gen_text_vectors.mjs extract    (run by `npm ci` in tests/peers) writes the vocabulary, which is too large
-//                                              to commit, to tests/peers/node_modules/.tern/llama3_vocabulary.json
+//                                              to commit, to tests/peers/node_modules/.tern/llama3_vocabulary.json,
+//                                              and Llama 3.1's chat template (not ours to commit) beside it
 //   node tools/gen_text_vectors.mjs vectors    writes tests/data/text/llama3_vectors.json: [text, ids] pairs
 //
 // The peer's \s is JavaScript's, which has U+FEFF and lacks U+0085; tiktoken and Hugging Face go by White_Space, so those
 // two characters are left to tools/gen_text_vectors.py.
+import {execFileSync} from 'node:child_process';
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {dirname, join} from 'node:path';
@@ -24,6 +26,21 @@ function extract(peer) {
   const folder = join(root, 'tests/peers/node_modules/.tern');
   mkdirSync(folder, {recursive: true});
   writeFileSync(join(folder, 'llama3_vocabulary.json'), JSON.stringify({tokens: peer.vocabById, merges}));
+  fetchLlama31(folder);
+}
+
+// The PyPI package ldp has the template as its publisher wrote it. Without it one test is skipped, so a failure is only told.
+function fetchLlama31(folder) {
+  const script = `
+import glob, sys, zipfile
+wheel = zipfile.ZipFile(glob.glob(sys.argv[1] + "/ldp-*.whl")[0])
+sys.stdout.buffer.write(wheel.read("ldp/nn/chat_templates/llama3.1_chat_template_hf.jinja"))`;
+  try {
+    execFileSync('python3', ['-m', 'pip', 'download', '-q', '--disable-pip-version-check', '--no-deps', '--dest', folder, 'ldp==0.43.0']);
+    writeFileSync(join(folder, 'llama31.jinja'), execFileSync('python3', ['-c', script, folder]));
+  } catch (error) {
+    console.error(`Llama 3.1's chat template could not be fetched; its test will be skipped. (${error.message})`);
+  }
 }
 
 const words = [
