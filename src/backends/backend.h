@@ -56,7 +56,7 @@ struct Backend {
   /// Errors: kInvalidArgument when the step breaks the plan's limits (T, R, S, ids, positions, pages).
   virtual Result<Ticket> submit(PlanId plan, const graph::StepParams& step) = 0;
   /// When ready, copies output `output` (index into plan.outputs; R * cols f32) to out. A ticket's outputs live until
-  /// the next submit.
+  /// the next submit. An empty `out` only asks whether the step is done.
   virtual Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) = 0;
   /// Blocks until the ticket is done: for command lines and tests; never called in a browser.
   virtual void wait(Ticket ticket) = 0;

@@ -112,9 +112,12 @@ class RefBackend final : public Backend {
   }
 
   Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) override {
-    if (ticket.id != last_ticket_ || ticket.id == 0 || !plans_[last_.plan.id]) {
-      return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone; the last is {}.", ticket.id,
-                  last_ticket_);
+    if (ticket.id == 0 || ticket.id > last_ticket_) {
+      return fail(ErrorCode::kInvalidArgument, "There is no ticket {}; the last is {}.", ticket.id, last_ticket_);
+    }
+    if (out.empty()) return Poll::kReady;
+    if (ticket.id != last_ticket_ || !plans_[last_.plan.id]) {
+      return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone.", ticket.id);
     }
     TRY(read_output(*plans_[last_.plan.id], output, last_.tokens, last_.rows, out));
     return Poll::kReady;
