@@ -56,6 +56,11 @@ inline Result<Golden> read_golden(const std::string& model) {
   return read_golden(model, golden_stem(model));
 }
 
+/// A config that was changed in memory, with its numbers typed as a parser types them.
+inline Json reparsed(const Json& json) {
+  return *parse_json(json.dump());
+}
+
 inline float max_difference(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size()) return INFINITY;
   float worst = 0;

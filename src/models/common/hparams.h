@@ -28,6 +28,7 @@ struct RopeScaling {
   double attention_factor = 0;                     // on cos and sin; 0: derived by the rule of `kind`
   std::vector<float> short_factors, long_factors;  // longrope: [rot_dim / 2]
   std::vector<float> freq_factors;  // GGUF's rope_freqs.weight: [rot_dim / 2], divides each frequency; or empty
+  bool operator==(const RopeScaling&) const = default;
 };
 
 struct Rope {
@@ -35,6 +36,7 @@ struct Rope {
   uint32_t rot_dim = 0;      // the first rot_dim columns of a head turn
   bool interleaved = false;  // pairs (2i, 2i+1) instead of (i, i + rot_dim / 2)
   RopeScaling scaling;
+  bool operator==(const Rope&) const = default;
 };
 
 struct Experts {
@@ -42,6 +44,7 @@ struct Experts {
   uint32_t k = 0;  // experts per token
   uint32_t d_ff = 0;
   bool normalise = true;  // the k routing weights are made to sum to one
+  bool operator==(const Experts&) const = default;
 };
 
 struct Hparams {
@@ -68,6 +71,7 @@ struct Hparams {
   Experts experts;
   std::vector<int32_t> end_tokens;  // ids that end a text, each below vocab
 
+  bool operator==(const Hparams&) const = default;
   uint32_t q_dim() const { return n_heads * head_dim; }
   uint32_t kv_dim() const { return n_kv_heads * head_dim; }
 };

@@ -81,6 +81,9 @@ Result<RopeScaling> read_scaling(const Config& config, uint32_t rot_dim, uint32_
 Result<void> read_rope_gguf(const Config& config, Hparams& hp) {
   hp.rope.theta = TRY(config.number(kTheta, kThetaRange, 10000));
   hp.rope.rot_dim = TRY(config.u32(kRotDim, {2, hp.head_dim}, hp.head_dim));
+  if (hp.rope.rot_dim % 2 != 0) {
+    return fail(ErrorCode::kInvalidFile, "{} is {}, allowed are even numbers.", config.name(kRotDim), hp.rope.rot_dim);
+  }
   hp.rope.scaling = TRY(read_scaling(config, hp.rope.rot_dim, hp.context));
   hp.local_rope = hp.rope;
   if (config.has(kLocalTheta)) {
