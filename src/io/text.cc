@@ -3,6 +3,32 @@
 #include <fmt/format.h>
 
 namespace tern::io {
+namespace {
+
+/// Bytes of the UTF-8 sequence that `text` starts with, if it is well-formed and shows as a character: no control
+/// characters and no marks that reorder text on a terminal. 0 otherwise.
+size_t shown_bytes(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return lead >= 0x20 && lead != 0x7f ? 1 : 0;
+  const size_t n = lead >= 0xc2 && lead < 0xe0   ? 2
+                   : lead >= 0xe0 && lead < 0xf0 ? 3
+                   : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                 : 0;
+  if (n == 0 || text.size() < n) return 0;
+  uint32_t code = lead & (0x7fu >> n);
+  for (size_t i = 1; i < n; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3f);
+  }
+  constexpr uint32_t kSmallest[] = {0, 0, 0xa0, 0x800, 0x10000};  // 0x80 to 0x9f are control characters
+  const bool reorders =
+      (code >= 0x200e && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+  const bool valid = code >= kSmallest[n] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  return valid && !reorders ? n : 0;
+}
+
+}  // namespace
 
 std::string grouped(uint64_t value) {
   std::string digits = std::to_string(value);
@@ -13,14 +39,17 @@ std::string grouped(uint64_t value) {
 std::string printable(std::string_view text) {
   constexpr size_t kMax = 100;
   std::string out;
-  for (const char c : text.substr(0, kMax)) {
-    if (c >= 0x20 && c < 0x7f) {
-      out += c;
+  for (size_t i = 0; i < text.size();) {
+    const size_t n = shown_bytes(text.substr(i));
+    if (i + n > kMax || i == kMax) return out + "...";
+    if (n > 0) {
+      out += text.substr(i, n);
+      i += n;
     } else {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i++]));
     }
   }
-  return text.size() > kMax ? out + "..." : out;
+  return out;
 }
 
 }  // namespace tern::io

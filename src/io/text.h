@@ -10,7 +10,8 @@ namespace tern::io {
 /// 901120 -> "901,120".
 std::string grouped(uint64_t value);
 
-/// Names come from files: everything but printable ASCII becomes \xNN, and more than 100 bytes are cut with "...".
+/// Names come from files: what is no visible character of valid UTF-8 becomes \xNN (a terminal must not obey a file),
+/// and more than 100 bytes are cut with "...".
 std::string printable(std::string_view text);
 
 /// {4096, 128} -> "[4096, 128]".
