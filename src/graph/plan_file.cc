@@ -100,7 +100,8 @@ class Writer {
 /// were really there, never with a count that a file claims.
 class Reader {
  public:
-  explicit Reader(std::span<const uint32_t> words) : words_(words) {}
+  /// Reads from word `at` on.
+  Reader(std::span<const uint32_t> words, size_t at) : words_(words), at_(at) {}
 
   template <class... T>
   void all(T&... values) {
@@ -116,7 +117,7 @@ class Reader {
 
  private:
   std::span<const uint32_t> words_;
-  size_t at_ = 0;
+  size_t at_;
   std::string error_;
 
   uint32_t next() {
@@ -186,7 +187,7 @@ Result<Plan> read_plan(std::span<const uint32_t> words) {
     return fail(ErrorCode::kUnsupported, "The plan has version {}, expected {}. Plan the model again.", words[1],
                 Plan::kVersion);
   }
-  Reader reader(words.subspan(2));
+  Reader reader(words, 2);
   Plan plan;
   code(reader, plan);
   TRY_CTX(reader.finish(), "while reading a plan");

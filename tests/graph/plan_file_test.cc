@@ -55,7 +55,7 @@ TEST(PlanFile, EveryTruncationIsRefused) {
   std::vector<uint32_t> longer = words;
   longer.push_back(0);
   EXPECT_EQ(read_plan(longer).error().message,
-            fmt::format("The plan ends at word {}, but 1 words follow.", words.size() - 2));
+            fmt::format("The plan ends at word {}, but 1 words follow.", words.size()));
 }
 
 TEST(PlanFile, EveryWordSetToAnythingIsRefusedOrValid) {
@@ -158,9 +158,9 @@ INSTANTIATE_TEST_SUITE_P(Plans, PlanError, testing::ValuesIn(kBrokenPlans),
 TEST(PlanFile, CountsThatTheStreamCannotHoldAllocateNothing) {
   // The header and then a count of 2^32 - 1 weights.
   std::vector<uint32_t> words = {Plan::kMagic, Plan::kVersion, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, UINT32_MAX};
-  EXPECT_EQ(read_plan(words).error().message, "Word 11 claims 4294967295 items, but 0 words are left.");
+  EXPECT_EQ(read_plan(words).error().message, "Word 13 claims 4294967295 items, but 0 words are left.");
   words.insert(words.end(), 100, 0);
-  EXPECT_EQ(read_plan(words).error().message, "Word 11 claims 4294967295 items, but 100 words are left.");
+  EXPECT_EQ(read_plan(words).error().message, "Word 13 claims 4294967295 items, but 100 words are left.");
 }
 
 }  // namespace

@@ -151,11 +151,13 @@ constexpr std::string_view kFusedLlama = R"(%0 = embed(token_embd.weight [20, 8]
 %3 = slice(%2) {begin=0, count=8} : [T, 8]  # blk.0.attn_q
 %4 = slice(%2) {begin=8, count=4} : [T, 4]  # blk.0.attn_k
 %5 = slice(%2) {begin=12, count=4} : [T, 4]  # blk.0.attn_v
-%6 = rope_kv_write(%3, %4, %5, rope_freqs [1, 2] = {1, 0.01}) {layer=0, head_dim=4} : [T, 8]  # blk.0.rope_q+rope_k+kv_write
+%6 = rope_kv_write(%3, %4, %5, rope_freqs [1, 2] = {1, 0.01}) {layer=0, head_dim=4} : [T, 8])"
+                                         R"(  # blk.0.rope_q+rope_k+kv_write
 %7 = attention(%6) {layer=0, heads=2/1, scale=0.5} : [T, 8]  # blk.0.attention
 %8 = linear_add(%7, blk.0.attn_output.weight [8, 8] f32, %0) : [T, 8]  # blk.0.attn_output+attn_add
 %9 = rms_norm(%8, blk.0.ffn_norm.weight [1, 8] f32) {eps=1e-06, group=8} : [T, 8]  # blk.0.ffn_norm
-%10 = linear_glu(%9, blk.0.ffn_gate.weight+ffn_up.weight [24, 8] f32) {activation=silu} : [T, 12]  # blk.0.ffn_gate+ffn_up+ffn_glu
+%10 = linear_glu(%9, blk.0.ffn_gate.weight+ffn_up.weight [24, 8] f32) {activation=silu} : [T, 12])"
+                                         R"(  # blk.0.ffn_gate+ffn_up+ffn_glu
 %11 = linear_add(%10, blk.0.ffn_down.weight [8, 12] f32, %8) : [T, 8]  # blk.0.ffn_down+ffn_add
 %12 = gather_rows(%11) : [R, 8]  # gather_rows
 %13 = rms_norm(%12, output_norm.weight [1, 8] f32) {eps=1e-06, group=8} : [R, 8]  # output_norm

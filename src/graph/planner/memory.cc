@@ -32,7 +32,11 @@ uint64_t lowest_gap(const std::vector<Placed>& placed, const Lifetime& life, uin
 ArenaPlan plan_memory(std::span<const Lifetime> values, bool reuse) {
   std::vector<uint32_t> order(values.size());
   std::iota(order.begin(), order.end(), 0u);
-  if (reuse) std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return values[a].bytes > values[b].bytes; });
+  if (reuse) {
+    std::ranges::sort(order, [&](uint32_t a, uint32_t b) {
+      return values[a].bytes != values[b].bytes ? values[a].bytes > values[b].bytes : a < b;
+    });
+  }
 
   ArenaPlan plan;
   plan.offsets.resize(values.size());
