@@ -370,6 +370,9 @@ void Engine::cancel(RequestId request) {
 Result<Engine::State> Engine::pump(std::vector<Event>& events) {
   return impl_->pump(events);
 }
+const graph::Plan& Engine::plan() const {
+  return impl_->model.plan;
+}
 uint32_t Engine::context() const {
   return impl_->context;
 }

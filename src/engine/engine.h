@@ -80,6 +80,7 @@ class Engine {
 
   EngineStats stats() const;
   uint32_t context() const;  // positions per sequence
+  const graph::Plan& plan() const;
 
  private:
   struct Impl;

@@ -1,9 +1,13 @@
 // Model: a model file made playable: opened, built, lowered, its weights placed on a backend, its tokenizer and
 // chat template at hand. This is where io, text, models and backends meet.
+//
+//   path -> io::open_model -> models::build_graph -> Backend::lower -> place_weights -> Engine::create
+//                          -> read_text: tokenizer, chat template, end tokens
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +26,9 @@ using Progress = std::function<void(uint64_t done, uint64_t total)>;
 struct Model {
   io::ModelFiles files;
   models::Hparams hparams;
-  std::unique_ptr<text::Tokenizer> tokenizer;  // null when the files have none
+  std::unique_ptr<text::Tokenizer> tokenizer;  // null when the files have none, or one that Tern does not know
   std::optional<text::ChatTemplate> chat_template;
+  std::string text_problem;  // why a tokenizer or template that the files have is missing here; else empty
   std::vector<int32_t> end_tokens;
   std::unique_ptr<backends::Backend> backend;
   std::unique_ptr<Engine> engine;  // last: it uses everything above
@@ -31,13 +36,18 @@ struct Model {
 
 /// The text side of a model file alone, for `tern tokenize`: nothing of the weights is read.
 struct ModelText {
-  std::unique_ptr<text::Tokenizer> tokenizer;  // null when the files have none
+  std::unique_ptr<text::Tokenizer> tokenizer;  // null when the files have none, or one that Tern does not know
   std::optional<text::ChatTemplate> chat_template;
-  std::vector<int32_t> end_tokens;
+  std::string text_problem;         // as in Model
+  std::vector<int32_t> end_tokens;  // ascending
 };
+/// Errors: of opening; kInvalidFile for a tokenizer or template that breaks its format. One that is merely unknown
+/// (kUnsupported) is left out, because token ids and plain text work without it: see text_problem.
+Result<ModelText> read_text(const io::ModelFiles& files);
 Result<ModelText> load_text(const std::string& path);
 
-/// Opens `path` and makes it ready on `backend`.
+/// Opens `path` and makes it ready on `backend`. Errors: kNotFound, kInvalidFile, kUnsupported of the files;
+/// kInvalidArgument of the options; kOutOfMemory.
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress = {});
 /// The same from files that are open already (in a browser there are no paths).

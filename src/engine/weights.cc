@@ -1,0 +1,169 @@
+#include "engine/weights.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+namespace tern::engine {
+namespace {
+
+using Pieces = std::vector<std::span<const std::byte>>;
+
+/// Bytes handed to the backend at a time: large enough to be cheap, small enough not to count.
+constexpr uint64_t kRangeBytes = uint64_t{4} << 20;
+
+class Placer {
+ public:
+  Placer(const graph::Plan& plan, const io::WeightIndex& files, backends::Backend& backend, const Progress& progress)
+      : plan_(plan), files_(files), backend_(backend), progress_(progress) {}
+
+  Result<std::vector<backends::Buffer>> run() {
+    for (const graph::Weight& weight : plan_.weights) total_ += TRY(file_bytes(weight));
+    std::vector<backends::Buffer> buffers;
+    for (uint32_t w = 0; w < plan_.weights.size(); w++) {
+      buffers.push_back(TRY_CTX(place(w), "while placing weight {}", plan_.weights[w].name));
+    }
+    if (progress_) progress_(total_, total_);
+    return buffers;
+  }
+
+ private:
+  const graph::Plan& plan_;
+  const io::WeightIndex& files_;
+  backends::Backend& backend_;
+  const Progress& progress_;
+  uint64_t done_ = 0, total_ = 0;
+  std::vector<std::byte> range_;
+
+  void advance(uint64_t bytes) {
+    done_ += bytes;
+    if (progress_) progress_(done_, total_);
+  }
+
+  /// Also checks the weight against the files: a plan may come from a cache.
+  Result<uint64_t> file_bytes(const graph::Weight& weight) const {
+    if (weight.slices.empty()) return weight.constant.size() * sizeof(float);
+    uint64_t rows = 0;
+    for (const graph::WeightSlice& slice : weight.slices) {
+      if (slice.tensor >= files_.tensors().size()) {
+        return fail(ErrorCode::kInvalidArgument, "Weight {} names tensor {}, but the files have {}.", weight.name,
+                    slice.tensor, files_.tensors().size());
+      }
+      const io::TensorInfo& tensor = files_.tensors()[slice.tensor];
+      const bool elements = by_elements(weight, slice);
+      const uint64_t there_are = elements ? tensor.rows() * tensor.cols() : tensor.rows();
+      const uint64_t end = uint64_t{slice.row0} + slice.rows;
+      if (tensor.format != weight.format || (!elements && tensor.cols() != weight.cols) || end > there_are) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "Weight {} wants rows {} to {} of {} columns from tensor {}, which has "
+                    "{} of {}.",
+                    weight.name, slice.row0, end, weight.cols, tensor.name, there_are, tensor.cols());
+      }
+      rows += slice.rows;
+    }
+    if (rows != weight.rows) {
+      return fail(ErrorCode::kInvalidArgument, "Weight {} has {} rows, but its slices {}.", weight.name, weight.rows,
+                  rows);
+    }
+    return rows * TRY(formats::row_bytes(weight.format, weight.cols));
+  }
+
+  /// A weight of one column is a vector put together from elements of other vectors (graph::Weight).
+  bool by_elements(const graph::Weight& weight, const graph::WeightSlice& slice) const {
+    return weight.cols == 1 && files_.tensors()[slice.tensor].cols() != 1;
+  }
+
+  /// Rows [at, at + n) of a slice where they are mapped; empty when they are not.
+  std::span<const std::byte> mapped(const graph::Weight& weight, const graph::WeightSlice& slice, uint32_t at,
+                                    uint32_t n) const {
+    if (!by_elements(weight, slice)) return files_.mapped_rows(slice.tensor, slice.row0 + at, n);
+    const auto all = files_.mapped_rows(slice.tensor, 0, files_.tensors()[slice.tensor].rows());
+    return all.empty() ? all : elements(weight, all, slice.row0 + at, n);
+  }
+
+  std::span<const std::byte> elements(const graph::Weight& weight, std::span<const std::byte> all, uint64_t first,
+                                      uint64_t n) const {
+    const uint64_t bytes = formats::row_bytes(weight.format, 1).value_or(0);
+    return all.subspan(first * bytes, n * bytes);
+  }
+
+  /// The same, read to range_ when they are not mapped.
+  Result<std::span<const std::byte>> rows_of(const graph::Weight& weight, const graph::WeightSlice& slice, uint32_t at,
+                                             uint32_t n) {
+    if (const auto rows = mapped(weight, slice, at, n); !rows.empty()) return rows;
+    const io::TensorInfo& tensor = files_.tensors()[slice.tensor];
+    const bool whole = by_elements(weight, slice);
+    const uint64_t first = whole ? 0 : slice.row0 + at, count = whole ? tensor.rows() : n;
+    range_.resize(count * TRY(formats::row_bytes(tensor.format, tensor.cols())));
+    TRY(files_.read_rows(slice.tensor, first, count, range_));
+    if (!whole) return std::span<const std::byte>(range_);
+    return elements(weight, range_, slice.row0 + at, n);
+  }
+
+  Result<backends::Buffer> place(uint32_t w) {
+    const graph::Weight& weight = plan_.weights[w];
+    const uint64_t bytes = TRY(file_bytes(weight));
+    if (const auto pieces = importable(w, bytes)) {
+      const auto buffer = TRY(backend_.import_host(*pieces));
+      advance(bytes);
+      return buffer;
+    }
+    const auto buffer = TRY(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight));
+    if (weight.slices.empty()) {
+      TRY(backend_.upload_rows(plan_, w, buffer, 0, std::as_bytes(std::span(weight.constant))));
+      advance(bytes);
+      return buffer;
+    }
+    uint32_t row = 0;
+    for (const graph::WeightSlice& slice : weight.slices) {
+      TRY_CTX(upload(w, buffer, slice, row), "while reading tensor {}", files_.tensors()[slice.tensor].name);
+      row += slice.rows;
+    }
+    return buffer;
+  }
+
+  /// The weight as runs of mapped memory, adjacent rows as one; nullopt when the backend has to have its own copy.
+  std::optional<Pieces> importable(uint32_t w, uint64_t bytes) const {
+    const graph::Weight& weight = plan_.weights[w];
+    if (!backend_.target().imports_host_memory || weight.slices.empty()) return std::nullopt;
+    if (backend_.weight_bytes(plan_, w) != bytes) return std::nullopt;  // it wants another layout
+    Pieces pieces;
+    for (const graph::WeightSlice& slice : weight.slices) {
+      const auto rows = mapped(weight, slice, 0, slice.rows);
+      if (rows.empty()) return std::nullopt;
+      const bool adjacent = !pieces.empty() && pieces.back().data() + pieces.back().size() == rows.data();
+      if (adjacent) {
+        pieces.back() = {pieces.back().data(), pieces.back().size() + rows.size()};
+      } else {
+        pieces.push_back(rows);
+      }
+    }
+    return pieces;
+  }
+
+  /// Rows of one slice to rows [row0, ...) of the weight.
+  Result<void> upload(uint32_t w, backends::Buffer buffer, const graph::WeightSlice& slice, uint32_t row0) {
+    const graph::Weight& weight = plan_.weights[w];
+    const uint64_t row_bytes = TRY(formats::row_bytes(weight.format, weight.cols));
+    uint32_t step = static_cast<uint32_t>(std::clamp<uint64_t>(kRangeBytes / row_bytes, 1, slice.rows));
+    // A tensor that has to be assembled is gone through as a whole for any rows of it: once is enough.
+    if (files_.tensors()[slice.tensor].recipe >= 0) step = slice.rows;
+    for (uint32_t at = 0; at < slice.rows; at += step) {
+      const uint32_t n = std::min(step, slice.rows - at);
+      const auto rows = TRY(rows_of(weight, slice, at, n));
+      TRY(backend_.upload_rows(plan_, w, buffer, row0 + at, rows));
+      if (!by_elements(weight, slice)) files_.release_rows(slice.tensor, slice.row0 + at, n);
+      advance(n * row_bytes);
+    }
+    return {};
+  }
+};
+
+}  // namespace
+
+Result<std::vector<backends::Buffer>> place_weights(const graph::Plan& plan, const io::WeightIndex& files,
+                                                    backends::Backend& backend, const Progress& progress) {
+  return Placer(plan, files, backend, progress).run();
+}
+
+}  // namespace tern::engine

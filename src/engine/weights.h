@@ -1,0 +1,20 @@
+// Weights from files to a backend: in place where the backend can use the file's bytes, else in row ranges of a few
+// megabytes, so that no more than one range is held beside the file and the backend's own copy.
+#pragma once
+
+#include <vector>
+
+#include "backends/backend.h"
+#include "engine/model.h"
+#include "graph/plan.h"
+#include "io/weight_index.h"
+
+namespace tern::engine {
+
+/// One buffer per plan.weights. `files` must outlive them: imported weights stay where they are mapped. Weights that
+/// were copied are released from the map, so that they are not resident twice.
+/// Errors: kOutOfMemory, kIo and kInvalidFile naming the tensor, kInvalidArgument for slices the files do not have.
+Result<std::vector<backends::Buffer>> place_weights(const graph::Plan& plan, const io::WeightIndex& files,
+                                                    backends::Backend& backend, const Progress& progress);
+
+}  // namespace tern::engine
