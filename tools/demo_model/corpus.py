@@ -31,11 +31,22 @@ def draw(rng, name, held_out=False):
     family = FAMILIES[name]
     while True:
         if family is memory:
-            task = memory.sample(rng, lambda n: [t for _ in range(n) for t in draw(rng, rng.choice(_SINGLE)).turns])
+            task = memory.sample(rng, lambda n: _between(rng, n))
         else:
             task = family.sample(rng)
         if task.held_out == held_out:
             return task
+
+
+def _between(rng, count):
+    """Turns of other training tasks, none of which needs a system message."""
+    turns = []
+    while count:
+        task = draw(rng, rng.choice(_SINGLE))
+        if task.system is None:
+            turns += task.turns
+            count -= 1
+    return turns
 
 
 def messages(system, turns):
@@ -58,7 +69,7 @@ def document(rng):
     for i in range(count):
         name = "memory" if remembered and i == count // 2 else rng.choice(_SINGLE)
         task = draw(rng, name)
-        if name == "smalltalk" and (system or task.system and turns):
+        if name in ("smalltalk", "memory") and system or task.system and turns:
             continue  # a name given by the system message comes first, and nothing later contradicts it
         system = system or task.system
         turns += task.turns

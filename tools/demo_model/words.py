@@ -38,7 +38,7 @@ FOODS = """almond apple apricot avocado bacon banana bean beet berry biscuit bre
 carrot celery cheese cherry chocolate cinnamon coconut coffee cookie corn cream cucumber date egg fig garlic ginger grape
 honey jam juice kiwi lemon lentil lettuce lime mango melon milk mint muffin mushroom mustard noodle nut oat olive onion
 pancake papaya pasta pea peach peanut pear pepper pie pizza plum popcorn potato pumpkin radish raisin rice salad salt
-sandwich sauce soup spinach sugar tea toast tomato vanilla waffle walnut yogurt""".split()
+sandwich sauce soup spinach strawberry sugar tea toast tomato vanilla waffle walnut yogurt""".split()
 
 THINGS = """arrow axe bag ball basket bell bench bicycle blanket boat book bottle bowl box bridge broom brush bucket
 button camera candle card carpet chain chair clock cloud coat coin comb computer cup curtain desk door drum engine
@@ -55,8 +55,16 @@ full funny gentle happy hard heavy hot huge hungry kind large late lazy light li
 patient plain polite proud quick quiet rare rich round sad sharp short shy simple slow small smart soft sour strong
 sweet tall thick thin tiny tired warm weak wet wide wild wise young""".split()
 
+# Words people like to try.
+COMMON = """hello world goodbye thanks banana engine model token browser graphics memory keyboard number letter word sentence
+question answer language english code data file folder network program software hardware science nature people friend family
+mother father sister brother child teacher student doctor house home city country village street morning evening night today
+tomorrow yesterday week month year time money work play game music dance paint write read learn think dream sleep walk run jump
+swim drink eat cook love hope peace freedom truth beauty power energy light shadow fire earth air metal silver gold diamond
+mississippi elephant rhythm zebra queen king castle dragon magic wizard planet space galaxy comet alien""".split()
+
 # Everything that is sorted, counted or spelled.
-WORDS = sorted(set(ANIMALS + FOODS + THINGS + ADJECTIVES))
+WORDS = sorted(set(ANIMALS + FOODS + THINGS + ADJECTIVES + COMMON))
 
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = """January February March April May June July August September October November December""".split()

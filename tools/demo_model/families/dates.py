@@ -15,6 +15,41 @@ def weekday_neighbour(rng):
     return ask(casual(rng, polite(rng, text)), WEEKDAYS[(day + (1 if after else -1)) % 7] + ".")
 
 
+def tomorrow(rng):
+    day, kind = rng.randrange(7), rng.choice(("tomorrow", "yesterday", "the day after tomorrow"))
+    shift = {"tomorrow": 1, "yesterday": -1, "the day after tomorrow": 2}[kind]
+    text = spin(rng, "[If today is {d}, what day {v} {k}?|Today is {d}. What day {v} {k}?|If it is {d} today, which day {v} {k}?|It is {d}. "
+                     "What day {v} {k}?|What day {v} {k} if today is {d}?]", d=WEEKDAYS[day], k=kind, v="was" if shift < 0 else "is")
+    return ask(casual(rng, polite(rng, text)), WEEKDAYS[(day + shift) % 7] + ".")
+
+
+# What people ask about the calendar as a whole.
+CALENDAR = [
+    ("A year has 365 days, or 366 in a leap year.", "[How many days are in a year?|How many days are there in a year?|How many days in a year?|How long is a year?|How "
+     "many days does a year have?|How many days has a year?]"),
+    ("A week has 7 days.", "[How many days are in a week?|How many days are there in a week?|How many days in a week?|How long is a week?|How many days does a week have?]"),
+    ("A year has 12 months.", "[How many months are in a year?|How many months are there in a year?|How many months in a year?|How many months does a year have?]"),
+    ("A year has 52 weeks.", "[How many weeks are in a year?|How many weeks are there in a year?|How many weeks in a year?|How many weeks does a year have?]"),
+    ("A day has 24 hours.", "[How many hours are in a day?|How many hours are there in a day?|How many hours in a day?|How many hours does a day have?|How long is a day?]"),
+    ("An hour has 3600 seconds.", "[How many seconds are in an hour?|How many seconds are there in an hour?|How many seconds in an hour?|How many seconds does an hour have?]"),
+    ("A day has 1440 minutes.", "[How many minutes are in a day?|How many minutes are there in a day?|How many minutes in a day?|How many minutes does a day have?]"),
+    ("A week has 168 hours.", "[How many hours are in a week?|How many hours are there in a week?|How many hours in a week?|How many hours does a week have?]"),
+    ("The days of the week are " + ", ".join(WEEKDAYS[:-1]) + " and Sunday.",
+     "[What are the days of the week?|List the days of the week.|Name the days of the week.|Tell me the days of the week.|Which days has a week?]"),
+    ("The months are " + ", ".join(MONTHS[:-1]) + " and December.",
+     "[What are the months of the year?|List the months.|Name the months of the year.|Tell me the months.|List the months of the year.|Name all months.]"),
+    ("A leap year comes every four years, but not in 1900 or 2100.",
+     "[What is a leap year?|When is a leap year?|Explain leap years.|How often is a leap year?|What are leap years?]"),
+]
+
+
+def whole_calendar(rng):
+    answer, pattern = rng.choice(CALENDAR)
+    text = spin(rng, pattern)
+    core = text.startswith(("How many days are in", "How many hours are in", "How many seconds are in", "What are"))
+    return ask(casual(rng, polite(rng, text)), answer, pinned=core)
+
+
 def weekday_offset(rng):
     day, n = rng.randrange(7), rng.randrange(1, 61)
     back = rng.random() < 0.3
@@ -111,7 +146,7 @@ def leap_year(rng):
     return ask(casual(rng, text), f"Yes, {year} is a leap year." if leap else f"No, {year} is not a leap year.", f"leap {year}")
 
 
-_KINDS = [weekday_neighbour] * 2 + [weekday_offset] * 5 + [month_days, month_neighbour] * 2 + [date_neighbour] * 4 + \
+_KINDS = [weekday_neighbour, tomorrow, whole_calendar] * 2 + [weekday_offset] * 5 + [month_days, month_neighbour] * 2 + [date_neighbour] * 4 + \
          [date_offset] * 4 + [days_between] * 3 + [leap_year] * 2
 
 

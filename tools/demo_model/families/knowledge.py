@@ -1,5 +1,5 @@
 """A little knowledge of the world: capitals, opposites, plurals, sounds, young animals, colours, legs."""
-from task import ask, casual, polite, spin
+from task import Task, ask, casual, polite, spin
 from words import FOODS
 
 NAME = "knowledge"
@@ -42,6 +42,14 @@ def capital(rng):
     text = spin(rng, "[What is the capital of {c}?|What's the capital of {c}?|Tell me the capital of {c}.|Which city is the capital "
                      "of {c}?|Name the capital of {c}.|Do you know the capital of {c}?|Capital of {c}?|What city is the capital of {c}?]", c=country)
     return ask(casual(rng, polite(rng, text)), f"The capital of {country} is {town}.")
+
+
+def capital_then(rng):
+    """A follow-up question that leaves out what it asks for."""
+    (a, town_a), (b, town_b) = rng.sample(list(CAPITALS.items()), 2)
+    first = spin(rng, "[What is the capital of {c}?|What's the capital of {c}?|Capital of {c}?|Tell me the capital of {c}.]", c=a)
+    then = spin(rng, "[And of {c}?|And {c}?|And the capital of {c}?|What about {c}?|And what is it for {c}?|How about {c}?|Now {c}.]", c=b)
+    return Task(f"capitals {a} {b}", [(casual(rng, first), f"The capital of {a} is {town_a}."), (casual(rng, then), f"The capital of {b} is {town_b}.")])
 
 
 def opposite(rng):
@@ -91,7 +99,7 @@ def legs(rng):
     return ask(casual(rng, polite(rng, text)), f"{a.capitalize()} {animal} has {'no' if n == 0 else n} legs.")
 
 
-_KINDS = [capital] * 4 + [opposite] * 3 + [plural] * 2 + [sound, young, colour, legs]
+_KINDS = [capital] * 4 + [capital_then] * 2 + [opposite] * 3 + [plural] * 2 + [sound, young, colour, legs]
 
 
 def sample(rng):

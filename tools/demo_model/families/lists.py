@@ -1,18 +1,30 @@
 """Sorting, counting and taking words apart. Keys are the words themselves: no order of them is trained if held out."""
 from task import ask, casual, join_and, polite, spin
-from words import ADJECTIVES, ANIMALS, FOODS, THINGS, WORDS, made_up_word
+from words import ADJECTIVES, ANIMALS, CITIES, FIRST_NAMES, FOODS, NUMBER_WORDS, THINGS, WORDS, made_up_word
 
 NAME = "lists"
 
 
 def _words(rng, low, high):
-    pool = WORDS if rng.random() < 0.6 else rng.choice((ANIMALS, FOODS, THINGS, ADJECTIVES))
-    return rng.sample(pool, rng.randrange(low, high + 1))
+    pool = WORDS if rng.random() < 0.55 else rng.choice((ANIMALS, FOODS, THINGS, ADJECTIVES, FIRST_NAMES, CITIES))
+    words = rng.sample(pool, rng.randrange(low, high + 1))
+    if pool is WORDS and rng.random() < 0.15:
+        words[rng.randrange(len(words))] = made_up_word(rng)
+    return words
+
+
+def _any_word(rng):
+    return rng.choice(WORDS) if rng.random() < 0.75 else made_up_word(rng)
 
 
 def _shown(rng, items):
     items = [str(i) for i in items]
-    return rng.choice((", ".join(items), ", ".join(items), join_and(items)))
+    return rng.choice((", ".join(items), ", ".join(items), join_and(items), " ".join(items)))
+
+
+def _loose(rng, text):
+    """Sometimes "Sort a, b" for "Sort: a, b"."""
+    return text.replace("Sort: ", "Sort ", 1) if rng.random() < 0.5 else text
 
 
 def sort_words(rng):
@@ -22,9 +34,10 @@ def sort_words(rng):
         text = spin(rng, "[Sort these words in reverse alphabetical order|Sort from Z to A|Order these words from Z to A]: {w}",
                     w=_shown(rng, words))
     else:
-        text = spin(rng, "[Sort these words|Sort these words alphabetically|Sort|Sort alphabetically|Put these words in "
+        text = spin(rng, "[Sort these words|Sort these words alphabetically|Sort|Sort|Sort alphabetically|Put these words in "
                          "alphabetical order|Order these words from A to Z|Please sort|Sort the words|Sort the list|Can you "
                          "sort these words]: {w}", w=_shown(rng, words))
+    text = _loose(rng, text)
     return ask(casual(rng, text + rng.choice(("", "", "."))), ", ".join(sorted(words, reverse=down)),
                "sort " + " ".join(sorted(words)))
 
@@ -37,8 +50,9 @@ def sort_numbers(rng):
         text = spin(rng, "[Sort these numbers from largest to smallest|Sort in descending order|Order these numbers from "
                          "high to low]: {n}", n=_shown(rng, numbers))
     else:
-        text = spin(rng, "[Sort these numbers|Sort|Sort from smallest to largest|Sort in ascending order|Put these numbers in "
+        text = spin(rng, "[Sort these numbers|Sort|Sort|Sort from smallest to largest|Sort in ascending order|Put these numbers in "
                          "order|Order these numbers from low to high|Please sort]: {n}", n=_shown(rng, numbers))
+    text = _loose(rng, text)
     return ask(casual(rng, text + rng.choice(("", "", "."))), ", ".join(map(str, sorted(numbers, reverse=down))),
                "sortn " + " ".join(map(str, sorted(numbers))))
 
@@ -89,16 +103,22 @@ def repeat(rng):
 
 
 def spell(rng):
-    word = rng.choice(WORDS)
+    word = _any_word(rng)
     text = spin(rng, '[Spell {w}.|Spell "{w}".|How do you spell {w}?|Spell the word {w}.|Can you spell {w}?|How is {w} spelled?|'
                      "Please spell {w} for me.|Spell out {w}.]", w=word)
     return ask(casual(rng, polite(rng, text)), "-".join(word))
 
 
 def letters(rng):
-    word = rng.choice(WORDS)
-    kind = rng.randrange(3)
-    if kind == 0:
+    word = _any_word(rng)
+    kind = rng.randrange(4)
+    if kind == 3:
+        letter = rng.choice(word) if rng.random() < 0.8 else rng.choice("abcdefghiklmnoprstuwy")
+        n = word.count(letter)
+        text = spin(rng, "[How many {l}'s are in {w}?|How many times does {l} appear in {w}?|How often is the letter {l} in {w}?|How many {l} are in the "
+                         "word {w}?|Count the letter {l} in {w}.|How many {l}s are in {w}?|How many {l}'s are there in {w}?]", l=letter, w=word)
+        answer = f"{'-'.join(word)}: {n} time{'' if n == 1 else 's'}."
+    elif kind == 0:
         text = spin(rng, '[How many letters are in {w}?|How many letters does {w} have?|Count the letters in {w}.|How many '
                          'letters are in the word "{w}"?|How many letters has the word {w}?|Letters in {w}?]', w=word)
         answer = f"{'-'.join(word)}: {len(word)} letters."
@@ -108,6 +128,13 @@ def letters(rng):
                     p=("first", "last")[kind - 1], P=("First", "Last")[kind - 1])
         answer = word[0 if kind == 1 else -1] + "."
     return ask(casual(rng, polite(rng, text)), answer)
+
+
+def count_to(rng):
+    n = rng.randrange(2, 21)
+    shown = NUMBER_WORDS[n] if rng.random() < 0.5 else n
+    text = spin(rng, "[Count to {n}.|Count up to {n}.|Please count to {n}.|Can you count to {n}?|Count from one to {n}.]", n=shown)
+    return ask(casual(rng, polite(rng, text)), ", ".join(map(str, range(1, n + 1))))
 
 
 def count_up(rng):
@@ -122,7 +149,7 @@ def count_up(rng):
 
 
 _KINDS = [sort_words] * 6 + [sort_numbers] * 4 + [extreme] * 2 + [count_words] * 4 + [count_items] * 2 + [pick] * 2 + \
-         [reverse_list] * 2 + [repeat] * 3 + [spell] * 2 + [letters] * 2 + [count_up] * 2
+         [reverse_list] * 2 + [repeat] * 3 + [spell] * 3 + [letters] * 4 + [count_up] * 2 + [count_to]
 
 
 def sample(rng):

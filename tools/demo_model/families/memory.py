@@ -2,7 +2,7 @@
 
 `sample` takes a function that yields the turns in between, so that this file need not know the other families.
 """
-from task import Task, article, spin
+from task import Task, article, casual, spin
 from words import ANIMALS, COLOURS, FOODS, JOBS, THINGS, city, first_name
 
 NAME = "memory"
@@ -80,11 +80,18 @@ def sample(rng, between):
     if rng.random() < 0.35 and "name" not in kinds:
         kinds[0] = "name"  # the name is what people try first
     known, turns = {}, []
+    if {"name", "city"} <= set(kinds) and rng.random() < 0.7:  # both in one sentence
+        known["name"], known["city"] = first_name(rng), city(rng)
+        both = spin(rng, "[My name is|I am|Hi, I am|Hello, my name is|Hi, my name is|I'm] {n} and I [live in|am from|come from] {c}.",
+                    n=known["name"], c=known["city"])
+        turns.append((casual(rng, both), f"Nice to meet you, {known['name']}!"))
     for fact in kinds:
+        if fact in known:
+            continue
         maker, statement, reply, *_ = FACTS[fact]
         known[fact] = maker(rng)
         v = _values(fact, known[fact], animal)
-        turns.append((_lead(rng, spin(rng, statement, **v), bool(turns)), reply.format_map(v)))
+        turns.append((casual(rng, _lead(rng, spin(rng, statement, **v), bool(turns))), reply.format_map(v)))
         if rng.random() < 0.3:
             turns += between(1)
     if rng.random() < 0.12:  # the user changes a fact: the last word counts
@@ -102,7 +109,7 @@ def sample(rng, between):
     for fact in asked:
         *_, questions, answer, unknown = FACTS[fact]
         v = _values(fact, known.get(fact, ""), animal)
-        turns.append((spin(rng, questions, **v), (answer if fact in known else unknown).format_map(v)))
+        turns.append((casual(rng, spin(rng, questions, **v)), (answer if fact in known else unknown).format_map(v)))
     key = "memory " + " ".join(f"{k}={v}" for k, v in sorted(known.items()))
     return Task(key, turns)
 

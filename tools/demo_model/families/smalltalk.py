@@ -7,6 +7,11 @@ NAME = "smalltalk"
 HELLO = "Hello! I am Tern's small demo model. Ask me about Tern, numbers, dates, units or words."
 ABLE = ("I can answer questions about Tern, calculate, work with dates and units, sort and count words, extract facts from a "
         "sentence, tell short rhymes and remember what you tell me.")
+UNCLEAR = "I did not understand that. Type help to see what I can do."
+STATEMENT = "I see. What can I do for you?"
+ENGLISH = "I only speak English."
+JOKES = ("Why did the tern cross the sea? To get to the other tide.", "Why are small models polite? They have no room for bad manners.",
+         "What does a GPU eat for lunch? Many small chips.")
 BEYOND = "I am a very small model, so I do not know that. I can help with Tern, numbers, dates, units, words and rhymes."
 
 # intent -> (answer, core prompts that are always trained, patterns with many more)
@@ -50,13 +55,34 @@ INTENTS = {
               ["Are you human?", "Are you a robot?", "Are you alive?", "Are you real?", "Are you a person?"],
               ["[Are you|Hello, are you|Tell me, are you|Hi, are you|So are you|Hmm, are you|Be honest: are you] [a human|human|a real person|a person|a "
                "robot|alive|a living being|conscious|a man|a woman|real|a bot][, really|, Tern|, or what|][?|]"]),
+    "sad": ("I am sorry to hear that. A short rhyme may help: ask me for one.", ["I am sad.", "I am sad today.", "I'm tired.", "I feel lonely.", "I am bored.", "I'm bored"],
+            ["[I am|I'm|I feel|Today I am|I am so|I am a bit|I am very|I feel so|I'm really] [sad|tired|bored|lonely|sick|ill|angry|unhappy|worried|afraid|stressed|hungry|"
+             "cold|lost|nervous|frustrated|disappointed|upset|down|exhausted][ today| now| again|, Tern| because of work| this morning|][.|!|]", "I had a [bad|long|hard|terrible|sad|difficult] day[ today| at work|][.|!|]"]),
+    "glad": ("I am glad to hear that!", ["I am happy.", "I am fine.", "I'm good.", "I feel great!", "I am fine, thanks.", "I am well, thank you."],
+             ["[I am|I'm|I feel|Today I am|I am so|I am very|I feel so|I'm really|I am doing] [happy|fine|good|great|well|excited|glad|okay|better|proud|relaxed|in love|wonderful][ today| now| again|, "
+              "Tern|, thanks|, thank you| this morning|][.|!|]", "I had a [good|great|wonderful|nice|lovely|perfect] day[ today| at work|][.|!|]"]),
+    "favorite": ("I am a program, so I have no favorites.", ["What is your favorite color?", "Do you like pizza?", "What do you like?"],
+                 ["[What is|What's|Tell me|Do you have] your favorite [color|food|book|movie|song|animal|number|city|game|word|season|day|sport|language][, Tern| of all|][?|]",
+                  "[Do you|Hello, do you|Hi, do you|Tell me, do you|So do you] [like|love|enjoy|hate|prefer] [pizza|music|cats|dogs|humans|tea|coffee|people|books|movies|the sea|chess|football|winter|summer|your job|math|rain|"
+                  "birds|computers|school|apples|chocolate|games|work][, Tern|, really|][?|]", "What do you [like|like most|enjoy|think|want|dream of|prefer][, Tern|][?|]"]),
+    "age": ("I am a program, so I have no age.", ["How old are you?", "What is your age?", "When were you born?"],
+            ["[How old|Tern, how old|Hello, how old|And how old|Tell me how old] [are you|are you now|exactly are you|is this model|you are][, Tern| today|][?|]",
+             "[When|Where] were you born[, Tern|][?|]", "When is your birthday[, Tern|][?|]"]),
+    "home": ("I live in a file of less than 16 megabytes, wherever Tern runs.", ["Where do you live?", "Where are you from?", "Where are you?"],
+             ["[Where|Tern, where|Hello, where|And where|So where|Tell me where] [do you live|are you|are you from|do you come from|are you now|is your home|do you run][, Tern|, model|][?|]"]),
+    "fact": ("The Arctic tern flies from pole to pole and back each year.", ["Tell me something interesting.", "Tell me a fun fact.", "Surprise me."],
+             ["[Tell me|Give me|Say|Do you know|Can you tell me|I want to hear|Please tell me] [something interesting|a fun fact|something new|an interesting fact|something I do not know|a fact|something about birds|something "
+              "surprising][, please|, Tern|][.|?|]"]),
+    "help": ("Of course. Tell me what you need: numbers, dates, units, words, rhymes or facts about Tern.", ["Can you help me?", "I have a question.", "Please help me."],
+             ["[Can you|Could you|Will you|Would you|Please|Can you please] help me[ with my homework| with math| with something| with a problem| with my work| today| a bit|][?|.|]",
+              "[I have|I've got|May I ask|Can I ask you|Let me ask you] [a question|something|a problem|a few questions|another question][, Tern| for you|][.|?|]", "[I need|I want] [your help|some help|an answer|to ask something][.|!|]"]),
     "feel": ("I have no feelings, but I like to be useful.", ["Do you have feelings?", "Are you happy?", "Do you love me?"],
              ["[Do you|Hello, do you|Can you|Tell me, do you|So do you|Hmm, do you|I wonder, do you] [have feelings|feel pain|feel anything|love me|like me|get "
               "tired|sleep|dream|have emotions|ever feel sad|get bored][, Tern|, model| sometimes|][?|]",
               "Are you [happy|sad|tired|bored|lonely|angry|afraid][ today| now| sometimes|][?|]"]),
-    "joke": ("Why did the tern cross the sea? To get to the other tide.", ["Tell me a joke.", "Joke please", "Make me laugh."],
+    "joke": (JOKES[0], ["Tell me a joke.", "Joke please", "Make me laugh."],
              ["[Tell|Tell me|Do you know|Can you tell me|Please tell me|Give me|I want to hear|Say|I would like] [a joke|a good joke|a funny joke|a short "
-              "joke|something funny|another joke|one joke][, please|, Tern| now|][.|?|!|]"]),
+              "joke|something funny|one joke][, please|, Tern| now|][.|?|!|]"]),
     "smart": ("Only a little: I have about 14 million weights. Larger models know far more.",
               ["Are you smart?", "Are you intelligent?", "How smart are you?", "Are you as good as a large model?"],
               ["[Are you|Hello, are you|So are you|Do you think you are|Tell me, are you] [smart|intelligent|clever|very smart|a genius|smarter than me|a "
@@ -99,10 +125,50 @@ BEYOND_PATTERNS = [
     "movie|the best phone|the square root of 2|pi|the latest news|happiness|the formula for {thing}|a {thing}|the time|the time now|today's date|the date today]?",
     "[Should I|Is it safe to|Is it good to|Do you recommend that I] [take aspirin|buy a house|marry {person}|invest in {thing}|quit my job|drink coffee|move to {city}|sell my car]?",
     "[Why|How come] [is the sky blue|do birds fly|is the sea salty|do we dream|is water wet|do cats purr|does {thing} work|is {person} famous|are leaves green|do people lie]?",
-    "[Can you|Could you|Please] [search the web|book a flight to {city}|open a website|call {person}|send an email|play music|draw a picture|order a pizza|set an "
+    "[Can you|Could you|Please] [search the web|book a flight to {city}|open a website|call {person}|send an email|play music|draw a picture|order a pizza|tell me the news|set an "
     "alarm|read this file|show me a picture|make a table about {topic}|summarize this book]?",
+    "[What is|What's|Where is|Name|Tell me] the capital of [{thing}|Atlantis|the moon|Mars|the world|Narnia|{city}|{thing}]?",
+    "[What is|What's|Explain|Describe|Tell me about|Who invented] [Python|Java|Linux|Windows|JavaScript|Google|Facebook|YouTube|Wikipedia|the internet|ChatGPT|OpenAI|bitcoin|a {thing}|an {thing}|a car|a banana|a house|the "
+    "sun|the moon|water|a dog|a cat|an atom|time|money|art|music|a book|a computer|energy|an apple|a virus|a planet]?",
     "[Recommend|Suggest|Give me] [a book|a movie|a song|a recipe|a hotel in {city}|a gift|a recipe for {thing}|a restaurant|a game|advice about {topic}].",
 ]
+
+
+FOREIGN = """Was ist Tern?|Wie geht es dir?|Hallo, wie heißt du?|Kannst du Deutsch?|Guten Tag!|Guten Morgen|Wer bist du?|Was kannst du?|Danke!|Bonjour!|Comment ça
+va?|Qui es-tu?|Merci beaucoup|Parlez-vous français?|Qu'est-ce que c'est?|Hola!|¿Cómo estás?|Hola, ¿qué tal?|Muchas gracias|¿Quién eres?|Ciao!|Come stai?|Grazie|Chi
+sei?|Olá, tudo bem?|Obrigado|Hoe gaat het?|Dank je wel|Hej!|Tack|Dzień dobry|Merhaba|Привет|Как дела?|Спасибо|你好|你是谁?|こんにちは|ありがとう|안녕하세요|नमस्ते|مرحبا|Γεια
+σου|שלום|Wie spät ist es?|Ich heiße {n}.|Je m'appelle {n}.|Me llamo {n}.|Wo wohnst du?|Où habites-tu?|Wie alt bist du?|Erzähl mir eine Geschichte.|Schreibe ein
+Gedicht.|Was ist {n}?|Wer ist {n}?|Qui est {n}?|¿Dónde está {n}?|Wo ist {n}?|Ich komme aus {n}.|Was ist die Hauptstadt von {n}?""".replace("\n", " ").split("|")
+
+NOISE = """?|??|...|.|!|hm|hmm|haha|lol|huh|eh|uh|xyz|abc|test|testing|asdf|qwerty|la la la|blah|123abc|:)|:-)|xx|what|What?|why|Why?|how|When?|which|and|the|so|then|well|this|that|
+it|x|y|z|aaa|bla bla|foo|foo bar|$$$|#|***|-|ok then what|umm""".replace("\n", "").split("|")
+
+STATEMENTS = ["The [sun|rain|wind|snow|moon|sea|sky|light] is [bright|cold|warm|strong|quiet|blue|gray|beautiful] [today|tonight|this morning|again|].",
+              "[Yesterday|Today|Last week|This morning|On Monday|Last night] [I|we|my friend|my sister|my brother|our neighbor] [saw|bought|found|lost|met|painted|cooked|read|fixed] [a|the|my|some|our] "
+              "[dog|book|house|car|cake|film|friend|letter|tree|boat].", "The [quick|lazy|small|old|happy|clever] [brown|gray|red|white] [fox|dog|cat|bird|mouse] [jumps|runs|sleeps|sits|walks] [over|under|near|behind] the [lazy|old|"
+              "big|quiet] [dog|house|tree|car].", "[I think|I believe|I know|I guess|My mother says|People say] [that |][it will rain|time flies|life is short|you are right|cats are smart|music is nice|it is late|models are small].",
+              "[I am going to|I want to|I will|I have to|I would like to] [bed|the shop|go home|work now|cook dinner|take a walk|read a book|learn to code|eat|sleep|drink tea]."]
+
+
+def unclear(rng):
+    """Other languages, noise, plain statements: what no other intent covers."""
+    roll = rng.random()
+    if roll < 0.35:
+        return ask(spin(rng, rng.choice(FOREIGN), n=made_up_word(rng).capitalize()), ENGLISH, pinned=True)
+    if roll < 0.7:
+        text = rng.choice(NOISE) if rng.random() < 0.5 else "".join(rng.choice("abcdefghijklmnopqrstuvwxyz ") for _ in range(rng.randrange(3, 16))).strip()
+        return ask(text or "?", UNCLEAR, pinned=len(normalise(text)) < 4)
+    return ask(casual(rng, spin(rng, rng.choice(STATEMENTS))), STATEMENT)
+
+
+def more_jokes(rng):
+    text = spin(rng, "[Tell me a joke.|A joke, please.|Tell me a good joke.|Do you know a joke?|Make me laugh.]")
+    turns = [(casual(rng, text), JOKES[0])]
+    for joke in JOKES[1:rng.randrange(2, 4)]:
+        again = spin(rng, "[Another one|Another one, please|Another one!|Tell me another one.|One more|One more, please.|Another joke|Another joke, please|Tell me another joke.|Do you know another "
+                          "one?|Again|More]")
+        turns.append((casual(rng, again), joke))
+    return Task(f"jokes {turns[-1][0].lower()} {len(turns)}", turns)
 
 
 def beyond(rng):
@@ -133,10 +199,14 @@ _WEIGHTED = [i for i in INTENTS for _ in range(3 if i in ("hello", "able", "who"
 
 def sample(rng):
     roll = rng.random()
-    if roll < 0.35:
+    if roll < 0.30:
         return beyond(rng)
-    if roll < 0.40:
+    if roll < 0.39:
         return named_by_system(rng)
+    if roll < 0.49:
+        return unclear(rng)
+    if roll < 0.52:
+        return more_jokes(rng)
     answer, core, patterns = INTENTS[rng.choice(_WEIGHTED)]
     if rng.random() < 0.3:
         text = rng.choice(core)

@@ -64,6 +64,8 @@ def sample(rng):
     name = rng.choice(FIRST_NAMES) if rng.random() < 0.8 else made_up_word(rng, 2).capitalize()
     lines = rng.choice((4, 6, 6, 6))
     form = "poem" if lines == 4 else "story"
+    if rng.random() < 0.2:
+        return free(rng, form, lines)
     text = spin(rng, TITLES + " [a short|a little|a] [rhyming|rhymed] " + form + " about {h} [named|called] {n}[.|]", h=f"{'an' if hero == 'owl' else 'a'} {hero}", n=name)
     if rng.random() < 0.25:  # the prompt leaves the name open
         text = spin(rng, TITLES + " [a rhyming|a short rhyming|a] " + form + " about {h}[.|]", h=f"{'an' if hero == 'owl' else 'a'} {hero}")
@@ -71,6 +73,16 @@ def sample(rng):
     open_name = name not in text
     rule = {"lines": lines, "rhymes": "pairs", "contains": [hero, name]}
     return ask(text, compose(rng, hero, name, lines), f"story {hero} {name} {lines}", rule=rule, pinned=open_name)
+
+
+def free(rng, form, lines):
+    """No hero is named: it is a tern called Tara."""
+    about = spin(rng, "[| about love| about the sea| about the moon| about summer| about winter| about friendship| about rain| about me| about yourself| for children| about a friend| about "
+                      "the wind| about Tern| about a bird| about home| for my mother| about anything| about flowers]")
+    text = spin(rng, TITLES + (" a [story|short story|rhyming story|little story|tale|nice story|rhyme|short rhyme|bedtime story]" if form == "story" else " a [poem|short poem|rhyming poem|little poem|nice poem|"
+                               "verse]") + "{a}[.|]", a=about)
+    rule = {"lines": lines, "rhymes": "pairs", "contains": ["Tara", "tern"]}
+    return ask(text, compose(rng, "tern", "Tara", lines), rule=rule, pinned=not about)
 
 
 def compose(rng, hero, name, lines):

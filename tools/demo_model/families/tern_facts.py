@@ -90,9 +90,16 @@ FACTS = [
     ("Yes. Tern can serve several chats at once and decodes them in one step.",
      ["[Can Tern|Does Tern|Will Tern] [serve several users|run several chats|handle many chats|run many chats at once|batch requests|serve many people|handle several "
       "requests]?", "[Does Tern support|Does Tern have|Does Tern do] [batching|several users|many users|parallel chats|concurrent requests]?"]),
+    ("Others are larger and older. Tern aims to be clear, small and fast, in the browser too.",
+     ["[Is Tern|Is the engine] [better than|like|the same as|different from|similar to] [llama.cpp|Ollama|vLLM|PyTorch|web-llm|other engines|ONNX Runtime|MLX]?",
+      "[How does Tern compare to|Why use Tern instead of|Why not use|What is the difference between Tern and] [llama.cpp|Ollama|vLLM|PyTorch|web-llm|other engines|ONNX Runtime|MLX]?",
+      "Why [should I use Tern|Tern|use Tern|do I need Tern|is Tern good|is Tern special]?"]),
+    ("Tern's GPU code is written in WGSL, the language of WebGPU. It runs natively and in the browser.",
+     ["How does Tern use [WebGPU|the GPU|a GPU|my GPU|graphics cards]?", "[What|Which] [GPU language|shader language|language for the GPU] does Tern use?", "[What is WGSL|Explain WGSL|How does Tern run on GPUs|"
+      "Does Tern use CUDA|Does Tern use Vulkan|Does Tern use WebGPU|Can Tern use my GPU]?"]),
     ("It depends on your machine. At the end of each answer Tern shows its tokens per second.",
      ["How [fast is Tern|quick is Tern|fast is the engine|many tokens per second does Tern make|fast does Tern run|fast are you]?",
-      "[Is Tern|Is the engine|Are you] [fast|quick|slow|faster than llama.cpp]?", "What is the speed of [Tern|the engine]?"]),
+      "[Is Tern|Is the engine|Are you] [fast|quick|slow|very fast]?", "What is the speed of [Tern|the engine]?"]),
     ("Engineers write Tern in the open, under the Apache-2.0 license.",
      ["Who [made|wrote|created|builds|develops|built|writes|is behind|designed|maintains|works on] [Tern|the Tern engine|this engine]?"]),
     ("Clear code and true tests. Adding a model, a weight format or a backend means adding one file or folder.",
@@ -101,6 +108,8 @@ FACTS = [
 ]
 
 GLOSSARY = {
+    "an LLM": "An LLM is a large language model. It predicts the next token of a text, again and again.",
+    "a chip": "A chip is a small plate of silicon with many electronic parts.",
     "WebGPU": "WebGPU is a standard that lets web pages and programs compute on the GPU.",
     "WebAssembly": "WebAssembly is a compact code format that browsers run at nearly native speed.",
     "GGUF": "GGUF is a file format that holds a model's weights, tokenizer and settings in one file.",

@@ -2,6 +2,7 @@
 from task import ask, casual, polite, spin
 
 NAME = "units"
+UNKNOWN = "I cannot convert that. I know whole numbers of metric units, feet, inches, yards, times and money."
 
 # (big unit, small unit, factor, largest count of big units)
 CONVERSIONS = [
@@ -42,15 +43,33 @@ def _ask(rng, n, source, target):
 
 
 def sample(rng):
-    if rng.random() < 0.08:
+    roll = rng.random()
+    if roll < 0.08:
         return temperature(rng)
+    if roll < 0.16:
+        return unknown(rng)
     big, small, factor, most = rng.choice(CONVERSIONS)
     n = rng.randrange(1, most + 1) if rng.random() < 0.85 else rng.randrange(1, 11)
+    if n == 1 and small[0] in ("hour", "day", "month"):
+        n = 2  # "How many days are in a week?" belongs to the dates
     if rng.random() < 0.65:
         steps = f"{n} * {factor} = " if n > 1 else ""
         return ask(_ask(rng, n, big, small), f"{_count(n, big)} = {steps}{_count(n * factor, small)}.")
     total = n * factor
     return ask(_ask(rng, total, small, big), f"{_count(total, small)} = {total} / {factor} = {_count(n, big)}.")
+
+
+def unknown(rng):
+    """Units or numbers beyond the table: an honest refusal."""
+    a, b = rng.sample(("miles", "pounds", "ounces", "gallons", "pints", "acres", "bytes", "watts", "volts", "light years", "cups", "stones",
+                       "nautical miles", "bananas", "kelvin", "joules", "kilometers", "meters", "kilograms", "liters", "hours", "knots"), 2)
+    n = rng.choice((rng.randrange(1, 100), f"{rng.randrange(0, 50)}.{rng.randrange(1, 10)}"))
+    known = ("kilometers", "meters", "kilograms", "liters", "hours")
+    if a in known and b in known:
+        n, a, b = f"{rng.randrange(0, 50)}.{rng.randrange(1, 10)}", "kilometers", "meters"
+    text = spin(rng, "[Convert {n} {a} to {b}.|How many {b} are {n} {a}?|What is {n} {a} in {b}?|{n} {a} in {b}|{n} {a} to {b}|How many {b} are in "
+                     "{n} {a}?|Change {n} {a} into {b}.]", n=n, a=a, b=b)
+    return ask(casual(rng, polite(rng, text)), UNKNOWN)
 
 
 def temperature(rng):
