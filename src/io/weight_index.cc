@@ -70,7 +70,8 @@ Result<std::vector<float>> WeightIndex::read_f32(uint32_t tensor) const {
 void WeightIndex::release_rows(uint32_t tensor, uint64_t row0, uint64_t n) const {
   const TensorInfo& info = tensors_[tensor];
   if (info.recipe >= 0) {
-    if (n < info.rows()) return;  // any row may need any byte of the parts
+    // Any row may need any byte of the parts; rows are repacked in order, so the last ones end their use.
+    if (row0 + n < info.rows()) return;
     const Recipe& recipe = recipes_[static_cast<size_t>(info.recipe)];
     for (const Part& part : {recipe.weights, recipe.zeros, recipe.scales}) {
       sources_[part.source]->release(part.offset, part.length);

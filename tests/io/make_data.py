@@ -145,17 +145,19 @@ def write_int8() -> None:
 
 
 def write_sharded() -> None:
-    shards = {"model-00001-of-00002.safetensors": {"x": entry("float32", ramp(2, 4)), "y": entry("float16", ramp(3).astype(np.float16))},
-              "model-00002-of-00002.safetensors": {"z": entry("bfloat16", bf16(ramp(2, 2)))}}
+    shards = {
+        "model-00001-of-00002.safetensors": {
+            "x": entry("float32", ramp(2, 4)), "y": entry("float16", ramp(3).astype(np.float16))},
+        "model-00002-of-00002.safetensors": {"z": entry("bfloat16", bf16(ramp(2, 2)))},
+    }
     write_folder("sharded", {"model_type": "llama", "vocab_size": 7}, shards)
     folder = DATA / "sharded"
     index = {"metadata": {"total_size": 46}, "weight_map": {t: f for f, ts in shards.items() for t in ts}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
     (folder / "generation_config.json").write_text('{"eos_token_id": [1, 2]}\n')
     (folder / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {"a": 0}}}\n')
-    (folder / "tokenizer_config.json").write_text(json.dumps(
-        {"bos_token": "<s>", "chat_template": [{"name": "rag", "template": "no"}, {"name": "default", "template": "yes"}]}
-    ) + "\n")
+    templates = [{"name": "rag", "template": "no"}, {"name": "default", "template": "yes"}]
+    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "chat_template": templates}) + "\n")
 
 
 if __name__ == "__main__":
