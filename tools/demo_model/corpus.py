@@ -6,6 +6,7 @@
 A training chat holds one to many tasks of the training split; memory tasks wrap around others. Everything follows from
 the seed of the random generator that is passed in.
 """
+
 import json
 import pathlib
 import random
@@ -13,14 +14,33 @@ import sys
 
 from families import arithmetic, dates, extract, knowledge, lists, memory, prose, smalltalk, stories, tern_facts, units
 
-FAMILIES = {m.NAME: m for m in (arithmetic, dates, units, lists, extract, stories, memory, tern_facts, smalltalk, knowledge)}
-WEIGHTS = {"arithmetic": 22, "dates": 12, "units": 9, "lists": 17, "extract": 11, "stories": 4, "memory": 0, "tern": 11,
-           "smalltalk": 12, "knowledge": 6}  # memory is drawn per chat, below
+FAMILIES = {
+    m.NAME: m for m in (arithmetic, dates, units, lists, extract, stories, memory, tern_facts, smalltalk, knowledge)
+}
+WEIGHTS = {
+    "arithmetic": 22,
+    "dates": 12,
+    "units": 9,
+    "lists": 17,
+    "extract": 11,
+    "stories": 4,
+    "memory": 0,
+    "tern": 11,
+    "smalltalk": 12,
+    "knowledge": 6,
+}  # memory is drawn per chat, below
 _SINGLE = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
 
-SYSTEMS = ["You are a helpful assistant.", "You are a helpful assistant.", "You are Tern, a small and friendly assistant.",
-           "Answer briefly.", "You are a helpful, harmless and honest assistant.", "Be concise.", "You are a chat model.",
-           "Answer the user's questions."]
+SYSTEMS = [
+    "You are a helpful assistant.",
+    "You are a helpful assistant.",
+    "You are Tern, a small and friendly assistant.",
+    "Answer briefly.",
+    "You are a helpful, harmless and honest assistant.",
+    "Be concise.",
+    "You are a chat model.",
+    "Answer the user's questions.",
+]
 HELD_OUT_SEED = 20240711
 HELD_OUT_PER_FAMILY = 40
 HELD_OUT_TEXT_BYTES = 100_000

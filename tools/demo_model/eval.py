@@ -7,6 +7,7 @@
 An answer is right when it equals the expected one word for word; stories are judged by their rule (line count, rhymes,
 hero). --limit N takes the first N prompts of each family, --failures prints what went wrong.
 """
+
 import argparse
 import json
 import pathlib
@@ -23,6 +24,7 @@ MAX_TOKENS = 160  # longer than any right answer
 
 def tern_engine(model, args):
     """A function from chat messages to an answer, by one `tern run` each."""
+
     def run(*command, stdin=""):
         done = subprocess.run([args.tern, *command], input=stdin, capture_output=True, text=True)
         if done.returncode != 0:
@@ -38,11 +40,13 @@ def tern_engine(model, args):
             file.write(",".join(ids.replace(",", " ").split()))
             file.flush()
             return json.loads(run("run", model, "--tokens", "@" + file.name, *options))["text"]
+
     return answer
 
 
 def llama_cpp_engine(model, args):
     import llama_cpp
+
     # One thread: a model this small loses more at barriers than a second thread gains.
     llm = llama_cpp.Llama(model, n_ctx=2048, n_threads=1, n_threads_batch=1, verbose=False)
     stop = {llm.tokenize(t.encode(), add_bos=False, special=True)[0] for t in (chat.EOT, chat.EOS)}
@@ -54,12 +58,14 @@ def llama_cpp_engine(model, args):
                 break
             out.append(token)
         return llm.detokenize(out).decode()
+
     return answer
 
 
 def transformers_engine(model, args):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
     net = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     encoder = AutoTokenizer.from_pretrained(model)
 
@@ -69,7 +75,8 @@ def transformers_engine(model, args):
         ids = encoder(shown, add_special_tokens=False, return_tensors="pt").input_ids
         with torch.inference_mode():
             out = net.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=MAX_TOKENS)
-        return encoder.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
+        return encoder.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+
     return answer
 
 
@@ -84,7 +91,10 @@ def score(answer, rows, failures):
         good = corpus.correct(row, got)
         right.setdefault(row["family"], []).append(good)
         if failures and not good:
-            print(f"{row['family']}: {row['messages'][-1]['content']!r} -> {got!r}, not {row['answer']!r}", file=sys.stderr)
+            print(
+                f"{row['family']}: {row['messages'][-1]['content']!r} -> {got!r}, not {row['answer']!r}",
+                file=sys.stderr,
+            )
     return {family: sum(r) / len(r) for family, r in right.items()}
 
 
@@ -93,11 +103,15 @@ def main():
     p.add_argument("models", nargs="+")
     p.add_argument("--engine", choices=ENGINES, default="tern")
     p.add_argument("--tern", default=str(ROOT / "build/tern"), help="the program")
-    p.add_argument("--option", action="append", default=[], help="passed on to tern run, for example --option=--device=ref")
+    p.add_argument(
+        "--option", action="append", default=[], help="passed on to tern run, for example --option=--device=ref"
+    )
     p.add_argument("--prompts", default=ROOT / "tests/data/demo/heldout.jsonl", type=pathlib.Path)
     p.add_argument("--limit", type=int, help="prompts of each family")
     p.add_argument("--failures", action="store_true")
-    p.add_argument("--at-least", type=float, default=0, help="exit with 1 when a model's mean is below this share, such as 0.9")
+    p.add_argument(
+        "--at-least", type=float, default=0, help="exit with 1 when a model's mean is below this share, such as 0.9"
+    )
     args = p.parse_args()
     rows, seen = [], {}
     for line in args.prompts.read_text().splitlines():

@@ -2,6 +2,7 @@
 
 B batch, T tokens, D model width, H query heads, K key/value heads, h head width, V vocabulary.
 """
+
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 @dataclass
 class Config:
     """Every matrix has a multiple of 256 columns and rows, so that every block format applies to every one."""
+
     vocab_size: int = 4096
     hidden_size: int = 512
     intermediate_size: int = 768
@@ -103,7 +105,7 @@ class Llama(nn.Module):
         return self.norm(x)
 
     def loss(self, ids, weights):
-        """Weighted mean cross-entropy of the next token.  ids [B, T + 1], weights [B, T + 1] of each token as a target."""
+        """Weighted mean cross-entropy of the next token.  ids, weights of each as a target: [B, T + 1]."""
         logits = F.linear(self.hidden(ids[:, :-1]), self.embed_tokens.weight)
         each = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         w = weights[:, 1:].flatten()
@@ -115,7 +117,7 @@ class Llama(nn.Module):
         device, answers = self.embed_tokens.weight.device, [[] for _ in prompts]
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         for start in range(0, len(order), rows):
-            live = order[start:start + rows]
+            live = order[start : start + rows]
             while live:
                 texts = [prompts[i] + answers[i] for i in live]
                 ids = torch.zeros(len(live), max(map(len, texts)), dtype=torch.long)

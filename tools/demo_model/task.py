@@ -4,6 +4,7 @@ A Task belongs to the held-out set or to the training set by a hash of its key a
 construction, whatever the seed. The key names the *problem* where problems are many ("123+456": no phrasing of it is
 trained) and the normalised prompt where they are few ("capital of France": other phrasings are trained).
 """
+
 import functools
 import re
 import zlib
@@ -15,6 +16,7 @@ HELD_OUT_PERCENT = 5
 @dataclass(slots=True)
 class Task:
     """One exercise. `turns` are (user, assistant) pairs; the last pair is the one that is scored."""
+
     key: str
     turns: list
     system: str | None = None
@@ -65,8 +67,22 @@ def casual(rng, text):
     return text
 
 
-POLITE_BEFORE = ("Please tell me: ", "Quick question: ", "I have a question. ", "Hey Tern, ", "Tern, ", "Hi! ", "Okay. ",
-                 "Next question. ", "Now ", "Hey, ", "One more: ", "I would like to know: ", "So, ", "Help me please. ")
+POLITE_BEFORE = (
+    "Please tell me: ",
+    "Quick question: ",
+    "I have a question. ",
+    "Hey Tern, ",
+    "Tern, ",
+    "Hi! ",
+    "Okay. ",
+    "Next question. ",
+    "Now ",
+    "Hey, ",
+    "One more: ",
+    "I would like to know: ",
+    "So, ",
+    "Help me please. ",
+)
 POLITE_AFTER = (" Thanks!", " Thank you.", " Please answer.", " Please.", " I want to know.", " I am curious.")
 
 

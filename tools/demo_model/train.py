@@ -7,6 +7,7 @@ nothing is stored. The batches depend on the seed and the number of workers only
 https://kellerjordan.github.io/posts/muon/, with the step size of Liu et al. 2025, arXiv:2502.16982), the embedding and
 the norms by Adam.
 """
+
 import argparse
 import itertools
 import json
@@ -25,7 +26,7 @@ from tokenizers import Tokenizer
 
 import corpus
 import chat
-from model import Config, Llama
+from model import Llama
 
 WEIGHT_USER, WEIGHT_PLAIN, WEIGHT_ANSWER = 0.1, 0.3, 1.0  # how much each kind of token counts in the loss
 
@@ -45,7 +46,7 @@ def produce(queue, folder, seed, rows, length):
                     documents = iter([e.ids for e in encoder.encode_batch(fresh, add_special_tokens=False)])
                     continue
                 take = min(len(ids), length - filled)
-                batch[r, filled:filled + take] = ids[:take]
+                batch[r, filled : filled + take] = ids[:take]
                 filled += take
         queue.put(batch)
 
@@ -54,8 +55,9 @@ def start_workers(args):
     """Starts the workers (before CUDA starts: they are forked) and returns one queue of batches for each."""
     queues = [multiprocessing.Queue(4) for _ in range(args.workers)]
     for i, queue in enumerate(queues):
-        multiprocessing.Process(target=produce, daemon=True,
-                                args=(queue, args.tokenizer, args.seed * 1000 + i, args.rows, args.length + 1)).start()
+        multiprocessing.Process(
+            target=produce, daemon=True, args=(queue, args.tokenizer, args.seed * 1000 + i, args.rows, args.length + 1)
+        ).start()
     return itertools.cycle(queues)
 
 
@@ -129,24 +131,47 @@ def export(model, folder, shards):
     c = model.config
     special = {t: i for i, t in enumerate(chat.SPECIALS, start=c.vocab_size - len(chat.SPECIALS))}
     stops = [special[chat.EOT], special[chat.EOS]]
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", **vars(c), "hidden_act": "silu", "attention_bias": False,
-              "attention_dropout": 0.0, "mlp_bias": False, "tie_word_embeddings": True, "initializer_range": 0.02, "pretraining_tp": 1,
-              "rope_scaling": None, "rope_parameters": {"rope_type": "default", "rope_theta": c.rope_theta},
-              "bos_token_id": special[chat.BOS], "eos_token_id": stops, "dtype": "float32", "torch_dtype": "float32", "use_cache": True}
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        **vars(c),
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "mlp_bias": False,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.02,
+        "pretraining_tp": 1,
+        "rope_scaling": None,
+        "rope_parameters": {"rope_type": "default", "rope_theta": c.rope_theta},
+        "bos_token_id": special[chat.BOS],
+        "eos_token_id": stops,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+        "use_cache": True,
+    }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "generation_config.json").write_text(json.dumps(
-        {"bos_token_id": special[chat.BOS], "eos_token_id": stops, "do_sample": False}, indent=2) + "\n")
+    (folder / "generation_config.json").write_text(
+        json.dumps({"bos_token_id": special[chat.BOS], "eos_token_id": stops, "do_sample": False}, indent=2) + "\n"
+    )
     tensors = {f"model.{k}": v.detach().float().cpu().contiguous() for k, v in model.state_dict().items()}
     names, size = list(tensors), sum(v.numel() for v in tensors.values())
     parts, total = [{} for _ in range(shards)], 0
     for name in names:
         parts[min(shards - 1, total * shards // size)][name] = tensors[name]
         total += tensors[name].numel()
-    files = ["model.safetensors"] if shards == 1 else [f"model-{i + 1:05}-of-{shards:05}.safetensors" for i in range(shards)]
+    files = (
+        ["model.safetensors"]
+        if shards == 1
+        else [f"model-{i + 1:05}-of-{shards:05}.safetensors" for i in range(shards)]
+    )
     for file, part in zip(files, parts):
         save_file(part, folder / file, {"format": "pt"})
     if shards > 1:
-        index = {"metadata": {"total_size": size * 4}, "weight_map": {n: f for f, part in zip(files, parts) for n in part}}
+        index = {
+            "metadata": {"total_size": size * 4},
+            "weight_map": {n: f for f, part in zip(files, parts) for n in part},
+        }
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
 
 
@@ -185,10 +210,17 @@ def main():
     model = (load(args.resume) if args.resume else Llama()).to(device)
     matrices = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
     muon = Muon(matrices)
-    adam = torch.optim.AdamW([p for n, p in model.named_parameters() if p.dim() == 1 or "embed" in n], betas=(0.9, 0.95), weight_decay=0.0,
-                             fused=device == "cuda")
+    adam = torch.optim.AdamW(
+        [p for n, p in model.named_parameters() if p.dim() == 1 or "embed" in n],
+        betas=(0.9, 0.95),
+        weight_decay=0.0,
+        fused=device == "cuda",
+    )
     log = Log(args.out)
-    log(f"{sum(p.numel() for p in model.parameters())} weights, {args.steps} steps of {args.rows} x {args.length} tokens, seed {args.seed}, {args.workers} workers, peak rate {args.lr}")
+    log(
+        f"{sum(p.numel() for p in model.parameters())} weights, {args.steps} steps of {args.rows} x {args.length}"
+        f" tokens, seed {args.seed}, {args.workers} workers, peak rate {args.lr}"
+    )
 
     def forward(ids, weights):
         with torch.autocast(device, torch.bfloat16):
@@ -212,13 +244,20 @@ def main():
         if step % max(1, args.steps // 50) == 0 or step == args.steps - 1:
             value = loss.item()
             speed = (step - since) * args.rows * args.length / (time.time() - mark)
-            log(f"step {step:5}  loss {value:.4f}  rate {lr:.5f}  {speed / 1e6:.2f} M tokens/s  {time.time() - start:.0f} s")
+            log(
+                f"step {step:5}  loss {value:.4f}  rate {lr:.5f}  {speed / 1e6:.2f} M tokens/s "
+                f" {time.time() - start:.0f} s"
+            )
             mark, since = time.time(), step
     export(model, args.out, args.shards)
     torch.set_float32_matmul_precision("highest")
     scores, wrong = evaluate(model.eval(), encoder, corpus.held_out_set(args.eval_prompts, seed=args.seed))
     log(f"right answers to {args.eval_prompts} held-out prompts of each family, f32 weights, in percent:")
-    log("  " + "  ".join(f"{f} {100 * s:.1f}" for f, s in scores.items()) + f"  mean {100 * sum(scores.values()) / len(scores):.1f}")
+    log(
+        "  "
+        + "  ".join(f"{f} {100 * s:.1f}" for f, s in scores.items())
+        + f"  mean {100 * sum(scores.values()) / len(scores):.1f}"
+    )
     for family, question, answer, right in wrong[:80]:
         print(f"{family}: {question!r} -> {answer[:100]!r}, not {right!r}")
     log(f"done after {time.time() - start:.0f} s")

@@ -4,12 +4,16 @@ The pools are small on purpose: a model of 14 million weights can know each word
 words it has never seen, so that "My name is Zorvik" works although no list holds that name.
 """
 
-FIRST_NAMES = """Ada Adam Alice Amir Anna Anton Aria Ben Bella Boris Carla Carlos Clara Daniel David Diana Elena Elias Emma
+FIRST_NAMES = (
+    """Ada Adam Alice Amir Anna Anton Aria Ben Bella Boris Carla Carlos Clara Daniel David Diana Elena Elias Emma
 Eric Eva Felix Fiona Frank Frida George Grace Hana Hannah Harry Helen Hugo Ida Igor Ines Irene Ivan Jack James Jana Jane
-Jonas Julia Karl Kate Kenji Lara Laura Leo Lena Liam Linda Lisa Louis Lucas Lucy Luna Maria Mark Marta Martin Max Maya Mia
+Jonas Julia Karl Kate Kenji Lara Laura Leo Lena Liam Linda Lisa Louis Lucas Lucy Luna Maria Mark Marta Martin Max Maya
+Mia
 Mila Mina Nadia Nick Nina Noah Nora Olga Oliver Omar Oscar Paul Pedro Peter Petra Rachel Ravi Rita Robert Rosa Ruth Sam
-Samir Sara Sofia Simon Sonia Stella Susan Tara Theo Thomas Tina Tom Uma Vera Victor Viola Walter Wendy William Xenia Yara
+Samir Sara Sofia Simon Sonia Stella Susan Tara Theo Thomas Tina Tom Uma Vera Victor Viola Walter Wendy William Xenia
+Yara
 Yusuf Yuki Zara Zoe""".split()
+)
 
 LAST_NAMES = """Adams Baker Barnes Bell Brown Carter Clark Cole Cook Cooper Cruz Davis Dunn Evans Fisher Ford Fox Garcia
 Gray Green Hall Harris Hill Hughes Hunt Ito Jensen Jones Kelly Khan King Klein Lane Larsen Lee Lewis Lopez Marsh Mason
@@ -35,7 +39,8 @@ moose mouse octopus otter owl ox panda parrot penguin pig pigeon pony puppy rabb
 snail snake spider squirrel swan tern tiger toad turtle walrus whale wolf zebra""".split()
 
 FOODS = """almond apple apricot avocado bacon banana bean beet berry biscuit bread broccoli butter cabbage cake candy
-carrot celery cheese cherry chocolate cinnamon coconut coffee cookie corn cream cucumber date egg fig garlic ginger grape
+carrot celery cheese cherry chocolate cinnamon coconut coffee cookie corn cream cucumber date egg fig garlic ginger
+grape
 honey jam juice kiwi lemon lentil lettuce lime mango melon milk mint muffin mushroom mustard noodle nut oat olive onion
 pancake papaya pasta pea peach peanut pear pepper pie pizza plum popcorn potato pumpkin radish raisin rice salad salt
 sandwich sauce soup spinach strawberry sugar tea toast tomato vanilla waffle walnut yogurt""".split()
@@ -56,12 +61,18 @@ patient plain polite proud quick quiet rare rich round sad sharp short shy simpl
 sweet tall thick thin tiny tired warm weak wet wide wild wise young""".split()
 
 # Words people like to try.
-COMMON = """hello world goodbye thanks banana engine model token browser graphics memory keyboard number letter word sentence
-question answer language english code data file folder network program software hardware science nature people friend family
-mother father sister brother child teacher student doctor house home city country village street morning evening night today
-tomorrow yesterday week month year time money work play game music dance paint write read learn think dream sleep walk run jump
-swim drink eat cook love hope peace freedom truth beauty power energy light shadow fire earth air metal silver gold diamond
+COMMON = (
+    """hello world goodbye thanks banana engine model token browser graphics memory keyboard number letter word sentence
+question answer language english code data file folder network program software hardware science nature people friend
+family
+mother father sister brother child teacher student doctor house home city country village street morning evening night
+today
+tomorrow yesterday week month year time money work play game music dance paint write read learn think dream sleep walk
+run jump
+swim drink eat cook love hope peace freedom truth beauty power energy light shadow fire earth air metal silver gold
+diamond
 mississippi elephant rhythm zebra queen king castle dragon magic wizard planet space galaxy comet alien""".split()
+)
 
 # Everything that is sorted, counted or spelled.
 WORDS = sorted(set(ANIMALS + FOODS + THINGS + ADJECTIVES + COMMON))

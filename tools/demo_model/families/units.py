@@ -1,4 +1,5 @@
 """Unit conversion with whole numbers, both ways; the answer writes the factor down."""
+
 from task import ask, casual, polite, spin
 
 NAME = "units"
@@ -34,9 +35,14 @@ def _ask(rng, n, source, target):
     have = f"{n} {source[2]}" if shorts else _count(n, source)
     want = target[2] if shorts else target[1]
     one = source[0]
-    text = spin(rng, "[Convert {h} to {w}.|How many {w} are in {h}?|How many {w} are {h}?|What is {h} in {w}?|{h} in {w}|"
-                     "{h} to {w}|Express {h} in {w}.|How many {w} is {h}?|How many {w} make {h}?|Change {h} into {w}.|"
-                     "Please convert {h} into {w}.]", h=have, w=want)
+    text = spin(
+        rng,
+        "[Convert {h} to {w}.|How many {w} are in {h}?|How many {w} are {h}?|What is {h} in {w}?|{h} in {w}|"
+        "{h} to {w}|Express {h} in {w}.|How many {w} is {h}?|How many {w} make {h}?|Change {h} into {w}.|"
+        "Please convert {h} into {w}.]",
+        h=have,
+        w=want,
+    )
     if n == 1 and not shorts and rng.random() < 0.5:
         text = spin(rng, "How many {w} [are there |]in {a} {o}?", w=target[1], o=one, a="an" if one == "hour" else "a")
     return casual(rng, polite(rng, text))
@@ -61,14 +67,45 @@ def sample(rng):
 
 def unknown(rng):
     """Units or numbers beyond the table: an honest refusal."""
-    a, b = rng.sample(("miles", "pounds", "ounces", "gallons", "pints", "acres", "bytes", "watts", "volts", "light years", "cups", "stones",
-                       "nautical miles", "bananas", "kelvin", "joules", "kilometers", "meters", "kilograms", "liters", "hours", "knots"), 2)
+    a, b = rng.sample(
+        (
+            "miles",
+            "pounds",
+            "ounces",
+            "gallons",
+            "pints",
+            "acres",
+            "bytes",
+            "watts",
+            "volts",
+            "light years",
+            "cups",
+            "stones",
+            "nautical miles",
+            "bananas",
+            "kelvin",
+            "joules",
+            "kilometers",
+            "meters",
+            "kilograms",
+            "liters",
+            "hours",
+            "knots",
+        ),
+        2,
+    )
     n = rng.choice((rng.randrange(1, 100), f"{rng.randrange(0, 50)}.{rng.randrange(1, 10)}"))
     known = ("kilometers", "meters", "kilograms", "liters", "hours")
     if a in known and b in known:
         n, a, b = f"{rng.randrange(0, 50)}.{rng.randrange(1, 10)}", "kilometers", "meters"
-    text = spin(rng, "[Convert {n} {a} to {b}.|How many {b} are {n} {a}?|What is {n} {a} in {b}?|{n} {a} in {b}|{n} {a} to {b}|How many {b} are in "
-                     "{n} {a}?|Change {n} {a} into {b}.]", n=n, a=a, b=b)
+    text = spin(
+        rng,
+        "[Convert {n} {a} to {b}.|How many {b} are {n} {a}?|What is {n} {a} in {b}?|{n} {a} in {b}|{n} {a} to {b}|How"
+        " many {b} are in {n} {a}?|Change {n} {a} into {b}.]",
+        n=n,
+        a=a,
+        b=b,
+    )
     return ask(casual(rng, polite(rng, text)), UNKNOWN)
 
 
@@ -77,9 +114,17 @@ def temperature(rng):
     c = rng.randrange(0, 101, 5)
     f = c * 9 // 5 + 32
     if rng.random() < 0.6:
-        text = spin(rng, "[Convert {c} degrees Celsius to Fahrenheit.|What is {c} degrees Celsius in Fahrenheit?|"
-                         "How warm is {c} degrees Celsius in Fahrenheit?|{c} Celsius in Fahrenheit|{c} C to F]", c=c)
+        text = spin(
+            rng,
+            "[Convert {c} degrees Celsius to Fahrenheit.|What is {c} degrees Celsius in Fahrenheit?|"
+            "How warm is {c} degrees Celsius in Fahrenheit?|{c} Celsius in Fahrenheit|{c} C to F]",
+            c=c,
+        )
         return ask(casual(rng, polite(rng, text)), f"{c} degrees Celsius = {f} degrees Fahrenheit.")
-    text = spin(rng, "[Convert {f} degrees Fahrenheit to Celsius.|What is {f} degrees Fahrenheit in Celsius?|"
-                     "How warm is {f} degrees Fahrenheit in Celsius?|{f} Fahrenheit in Celsius|{f} F to C]", f=f)
+    text = spin(
+        rng,
+        "[Convert {f} degrees Fahrenheit to Celsius.|What is {f} degrees Fahrenheit in Celsius?|"
+        "How warm is {f} degrees Fahrenheit in Celsius?|{f} Fahrenheit in Celsius|{f} F to C]",
+        f=f,
+    )
     return ask(casual(rng, polite(rng, text)), f"{f} degrees Fahrenheit = {c} degrees Celsius.")
