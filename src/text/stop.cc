@@ -1,7 +1,6 @@
 #include "text/stop.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace tern::text {
 
@@ -41,19 +40,27 @@ StopMatcher::Output StopMatcher::push(std::string_view text) {
     if (out.stop) {
       hit_ = true;
       held_.resize(held_.size() - stops_[*out.stop].size());
-      out.text = std::exchange(held_, {});
+      out.text = flush();
       return out;
     }
   }
   size_t keep = 0;
   for (const Automaton& automaton : automata_) keep = std::max(keep, automaton.matched);
-  out.text = held_.substr(0, held_.size() - keep);
-  held_.erase(0, out.text.size());
+  const size_t safe = held_.size() - keep;
+  out.text = held_.substr(shown_, safe - shown_);
+  shown_ = safe;
+  if (shown_ > held_.size() / 2) {
+    held_.erase(0, shown_);
+    shown_ = 0;
+  }
   return out;
 }
 
 std::string StopMatcher::flush() {
-  return std::exchange(held_, {});
+  std::string rest = held_.substr(shown_);
+  held_.clear();
+  shown_ = 0;
+  return rest;
 }
 
 }  // namespace tern::text

@@ -37,6 +37,7 @@ class StopMatcher {
   std::vector<std::string> stops_;
   std::vector<Automaton> automata_;  // one per stop string
   std::string held_;
+  size_t shown_ = 0;  // so many bytes of held_ are out already; cut off now and then, so that it costs little
   bool hit_ = false;
 };
 
