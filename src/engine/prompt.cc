@@ -1,10 +1,19 @@
 #include "engine/prompt.h"
 
 namespace tern::engine {
+namespace {
+
+/// Why the one that the files have cannot be used, in brackets; else nothing.
+std::string problem(const Model& model) {
+  return model.text_problem.empty() ? "" : fmt::format(" that Tern can use ({})", model.text_problem);
+}
+
+}  // namespace
 
 Result<std::vector<int32_t>> encode_prompt(const Model& model, std::string_view text, bool special) {
   if (!model.tokenizer) {
-    return fail(ErrorCode::kUnsupported, "The model has no tokenizer; give token ids with --tokens instead.");
+    return fail(ErrorCode::kUnsupported, "The model has no tokenizer{}; give token ids with --tokens instead.",
+                problem(model));
   }
   auto ids = TRY(model.tokenizer->encode(text, {.bos = false, .special = special}));
   const int32_t bos = model.tokenizer->bos();
@@ -15,8 +24,8 @@ Result<std::vector<int32_t>> encode_prompt(const Model& model, std::string_view 
 
 Result<std::vector<int32_t>> encode_chat(const Model& model, const Json& messages) {
   if (!model.chat_template || !model.tokenizer) {
-    return fail(ErrorCode::kUnsupported, "The model has no {}, so it cannot chat; continue plain text instead.",
-                model.tokenizer ? "chat template" : "tokenizer");
+    return fail(ErrorCode::kUnsupported, "The model has no {}{}, so it cannot chat; continue plain text instead.",
+                model.tokenizer ? "chat template" : "tokenizer", problem(model));
   }
   text::RenderOptions options;
   options.add_generation_prompt = true;

@@ -1,5 +1,6 @@
 // No allocation while tokens flow: operator new is counted over a thousand steps of steady decoding.
 #include "allocation_count.h"
+#include "engine/model.h"
 #include "harness.h"
 #include "letters_tokenizer.h"
 
@@ -55,6 +56,32 @@ TEST(Allocations, NoneForShortTextEither) {
   h.options.kv_tokens = 16000;
   ASSERT_TRUE(h.create(3000));
   EXPECT_EQ(allocations_while_decoding(h, {}), 0u) << "pieces of up to 15 bytes live in the string itself";
+}
+
+// The whole way: scheduler, sampler and the cpu backend with its threads.
+TEST(Allocations, NoneOnTheCpuBackendEither) {
+  auto backend = backends::make_backend("cpu", {.threads = 2});
+  ASSERT_TRUE(backend) << backend.error().to_string();
+  auto model = load_model(std::string(TERN_TEST_DATA) + "/golden/llama31-gqa-ropescale", std::move(*backend),
+                          {.kv_tokens = 4096});
+  ASSERT_TRUE(model) << model.error().to_string();
+  Engine& engine = *(*model)->engine;
+  for (uint32_t i = 0; i < 3; i++) {
+    Request request{.prompt = {1, 2, 3}, .ignore_eos = true};
+    request.sampling.seed = i;
+    ASSERT_TRUE(engine.submit(std::move(request)));
+  }
+  std::vector<Event> events;
+  events.reserve(1000);
+  uint64_t before = 0;
+  for (int step = 0; step < 120; step++) {
+    if (step == 20) before = allocation_count();
+    events.clear();
+    ASSERT_TRUE(engine.pump(events));
+    engine.wait();
+  }
+  EXPECT_EQ(allocation_count() - before, 0u);
+  EXPECT_GT(engine.stats().generated_tokens, 300u);
 }
 
 }  // namespace
