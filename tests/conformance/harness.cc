@@ -54,6 +54,7 @@ graph::ValueId Model::weight(Format format, uint32_t rows, uint32_t cols, float 
 }
 
 graph::ValueId Model::activations(uint32_t cols, float stddev) {
+  if (cols == 1) return builder.slice(activations(2, stddev), 0, 1);  // a table of one column would be a vector
   table = weight(Format::kF32, kVocabulary, cols, stddev);
   return builder.embed(table);
 }

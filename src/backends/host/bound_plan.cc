@@ -14,9 +14,11 @@ Result<void> bind_weights(BoundPlan& bound, const HostMemory& memory, std::span<
   }
   for (size_t w = 0; w < weights.size(); ++w) {
     const auto pieces = TRY_CTX(memory.pieces(weights[w]), "while binding weight {}", plan.weights[w].name);
-    bound.weights.push_back(TRY(WeightRows::make(plan.weights[w], pieces)));
-    const bool is_vector = plan.weights[w].rows == 1 || plan.weights[w].cols == 1;
-    bound.vectors.push_back(is_vector ? bound.weights.back().decode_vector() : std::vector<float>());
+    WeightRows rows = TRY(WeightRows::make(plan.weights[w], pieces));
+    const bool is_vector = rows.rows == 1 || rows.cols == 1;
+    bound.vectors.push_back(is_vector ? rows.decode_vector() : std::vector<float>());
+    // One column is a vector [1, n] (graph::Weight), and may have been put together from several pieces.
+    bound.weights.push_back(rows.cols == 1 ? WeightRows::of_vector(bound.vectors.back()) : std::move(rows));
   }
   return {};
 }

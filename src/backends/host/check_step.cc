@@ -89,7 +89,8 @@ StepLimits StepLimits::of(const graph::Plan& plan, uint32_t n_pages) {
     if (plan.pipelines[step.pipeline].op != graph::Op::kEmbed) continue;
     uint64_t rows = 0;  // of all shards of the table
     for (uint32_t i = 0; i < step.n_inputs; ++i) {
-      rows += plan.weights[plan.slots[plan.bindings[step.first_binding + i].slot].index].rows;
+      const graph::PlanBinding& table = plan.bindings[step.first_binding + i];
+      rows += table.rows.multiple;
     }
     out.vocabulary = static_cast<uint32_t>(std::min<uint64_t>(out.vocabulary, rows));
   }

@@ -39,6 +39,11 @@ Result<WeightRows> WeightRows::make(const graph::Weight& weight, std::span<const
   return out;
 }
 
+WeightRows WeightRows::of_vector(std::span<const float> vector) {
+  const auto* data = reinterpret_cast<const std::byte*>(vector.data());
+  return {Format::kF32, 1, static_cast<uint32_t>(vector.size()), vector.size_bytes(), {{data, 0, 1}}};
+}
+
 const WeightRows::Run& WeightRows::run_of(uint32_t r) const {
   return *(std::ranges::upper_bound(runs, r, {}, &Run::row0) - 1);
 }

@@ -23,6 +23,8 @@ struct WeightRows {
 
   /// Lays the rows over `pieces`. Errors: kInvalidArgument when a piece is not whole rows or they are too few.
   static Result<WeightRows> make(const graph::Weight& weight, std::span<const std::span<const std::byte>> pieces);
+  /// A decoded vector as a weight [1, n]; views it.
+  static WeightRows of_vector(std::span<const float> vector);
 
   /// The run that row r < rows lies in.
   const Run& run_of(uint32_t r) const;
