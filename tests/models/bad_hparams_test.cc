@@ -208,6 +208,8 @@ TEST(BadGgufTest, Rope) {
 
 TEST(BadGgufTest, Tokens) {
   expect_bad_key("tokenizer.ggml.eos_token_id", 320u, {"tokenizer.ggml.eos_token_id", "320"});
+  expect_bad_key("tokenizer.ggml.tokens", std::vector<std::string>(321, "x"),
+                 {"tokenizer.ggml.tokens has 321 tokens", "token_embd.weight has 320 rows"});
 }
 
 TEST(BadGgufTest, WindowsOfAnotherNumberOfLayers) {

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/ usr / bin / env python3
 """Computes the logits of tests/data/golden/gemma2 with Gemma 2's soft cap on attention scores.
 
 golden_logits.npy there comes from PyTorch's scaled_dot_product_attention, which transformers calls without the cap

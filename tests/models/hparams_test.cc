@@ -131,6 +131,33 @@ TEST(HparamsTest, GgufSaysTheSame) {
   }
 }
 
+// Scalings that no golden model has: what turns the heads is the same after a conversion.
+TEST(HparamsTest, GgufKeepsLongContexts) {
+  const Json yarn = {
+      {"rope_type", "yarn"}, {"factor", 4.0}, {"beta_fast", 16}, {"original_max_position_embeddings", 64}};
+  const Json longrope = {{"rope_type", "longrope"},
+                         {"short_factor", {1, 1, 1, 1, 2, 2, 2, 2}},
+                         {"long_factor", {1, 2, 3, 4, 5, 6, 7, 8}},
+                         {"original_max_position_embeddings", 64}};
+  const Json linear = {{"rope_type", "linear"}, {"factor", 4.0}};
+  for (const Json& rope : {yarn, longrope, linear}) {
+    io::ModelFiles files = *io::open_model(golden_path("phi3"));  // heads of 16 columns, a context of 512
+    files.config["rope_parameters"] = rope;
+    files.config.erase("original_max_position_embeddings");
+    files.config = reparsed(files.config);
+    const Hparams from_hf = hparams_of(files);
+    EXPECT_NE(from_hf.rope.scaling.kind, models::RopeScaling::Kind::kNone);
+    const std::string path = testing::TempDir() + "tern_rope.gguf";
+    ASSERT_TRUE(write_gguf(*models::export_gguf(files), files.weights, path));
+    const Hparams from_gguf = hparams_of(*io::open_model(path));
+    for (const uint32_t context : {64, 512}) {
+      const auto a = models::rope_table(from_hf.rope, context), b = models::rope_table(from_gguf.rope, context);
+      EXPECT_EQ(a.freqs, b.freqs) << rope.dump();
+      EXPECT_FLOAT_EQ(a.magnitude, b.magnitude) << rope.dump();
+    }
+  }
+}
+
 TEST(HparamsTest, FusedExpertsAreTheSameRows) {
   // transformers v5 holds [experts, 2 * d_ff, d_model] and [experts, d_model, d_ff] in memory and may save them so.
   io::ModelFiles files = *io::open_model(golden_path("qwen3-moe"));

@@ -60,6 +60,10 @@ void add_rope(const Hparams& hp, MetadataList& list) {
     list.add("rope.scaling.type", std::string(s.kind == Kind::kLinear ? "linear" : "yarn"));
     list.add("rope.scaling.factor", static_cast<float>(s.factor));
   }
+  if (s.kind == Kind::kYarn) {
+    list.add("rope.scaling.yarn_beta_fast", static_cast<float>(s.beta_fast));
+    list.add("rope.scaling.yarn_beta_slow", static_cast<float>(s.beta_slow));
+  }
   if (s.kind == Kind::kYarn || s.kind == Kind::kLongRope) {
     list.add("rope.scaling.original_context_length", s.original_context);
     const double usual = s.kind == Kind::kYarn ? 0.1 * std::log(s.factor) + 1 : 1;  // what readers multiply by already

@@ -83,6 +83,11 @@ Result<void> read_vocab(const Config& config, const TensorNames& names, Hparams&
                 kVocabRange.min, kVocabRange.max);
   }
   hp.vocab = static_cast<uint32_t>(rows);
+  const auto tokens = TRY(config.files().metadata.find_strings("tokenizer.ggml.tokens"));  // empty for Hugging Face
+  if (tokens.size() > rows) {
+    return fail(ErrorCode::kInvalidFile, "tokenizer.ggml.tokens has {} tokens, but tensor {} has {} rows.",
+                tokens.size(), table->name, rows);
+  }
   const uint32_t stated = TRY(config.u32(kVocab, kVocabRange, hp.vocab));
   if (stated != hp.vocab && !config.is_gguf()) {  // GGUF's embedding may be padded
     return fail(ErrorCode::kInvalidFile, "{} is {}, but tensor {} has {} rows.", config.name(kVocab), stated,

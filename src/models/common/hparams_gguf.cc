@@ -16,6 +16,8 @@ constexpr Field kScalingType{"rope.scaling.type", ""};
 constexpr Field kScalingFactor{"rope.scaling.factor", ""};
 constexpr Field kScalingLegacy{"rope.scale_linear", ""};
 constexpr Field kOriginalContext{"rope.scaling.original_context_length", ""};
+constexpr Field kBetaFast{"rope.scaling.yarn_beta_fast", ""};
+constexpr Field kBetaSlow{"rope.scaling.yarn_beta_slow", ""};
 constexpr Field kAttnFactor{"rope.scaling.attn_factor", ""};
 
 // A tensor of one factor per frequency, or nothing when the file has none.
@@ -54,6 +56,8 @@ Result<RopeScaling> read_scaling(const Config& config, uint32_t rot_dim, uint32_
   s.factor = TRY(config.number(kScalingLegacy, kRopeFactorRange, 1));
   s.factor = TRY(config.number(kScalingFactor, kRopeFactorRange, s.factor));
   s.original_context = TRY(config.u32(kOriginalContext, kContextRange, context));
+  s.beta_fast = TRY(config.number(kBetaFast, kRopeFactorRange, s.beta_fast));
+  s.beta_slow = TRY(config.number(kBetaSlow, kRopeFactorRange, s.beta_slow));
   s.attention_factor = TRY(config.number(kAttnFactor, {1e-3, 1e3}, 0));
   s.freq_factors = TRY(read_factors(config, "rope_freqs.weight", rot_dim / 2));
   s.long_factors = TRY(read_factors(config, "rope_factors_long.weight", rot_dim / 2));
