@@ -31,6 +31,34 @@ Event finished_event(RequestId request, StopReason reason, std::string error = {
   return {.request = request, .kind = Event::Kind::kFinished, .reason = reason, .error = std::move(error)};
 }
 
+/// The cache's memory: one buffer of keys and one of values per layer, n_pages pages each.
+struct KvBuffers {
+  backends::Backend* backend;
+  std::vector<backends::Buffer> keys = {}, values = {};
+
+  static Result<std::unique_ptr<KvBuffers>> make(backends::Backend& backend, const graph::Plan& plan,
+                                                 uint32_t n_pages) {
+    auto cache = std::make_unique<KvBuffers>(&backend);
+    const uint64_t bytes = plan.page_bytes() * n_pages;
+    for (uint32_t layer = 0; layer < plan.n_layers; layer++) {
+      for (auto* buffers : {&cache->keys, &cache->values}) {
+        buffers->push_back(TRY_CTX(backend.alloc(bytes, backends::Usage::kKvCache),
+                                   "while making a KV cache of {} tokens: {} layers, keys and values of {} bytes each",
+                                   uint64_t{n_pages} * plan.key.page_tokens, plan.n_layers, bytes));
+      }
+    }
+    return cache;
+  }
+  explicit KvBuffers(backends::Backend* owner) : backend(owner) {}
+  KvBuffers(const KvBuffers&) = delete;
+  KvBuffers& operator=(const KvBuffers&) = delete;
+  ~KvBuffers() {
+    for (const auto* buffers : {&keys, &values}) {
+      for (backends::Buffer buffer : *buffers) backend->free(buffer);
+    }
+  }
+};
+
 Result<uint32_t> find_logits(const graph::Plan& plan, uint32_t vocab) {
   for (uint32_t i = 0; i < plan.outputs.size(); i++) {
     const graph::PlanBinding& binding = plan.outputs[i].binding;
@@ -66,7 +94,7 @@ struct Engine::Impl {
   PlayableModel model;
   uint32_t logits_output;
   uint32_t context;
-  std::vector<backends::Buffer> keys, values;  // one per layer
+  std::unique_ptr<KvBuffers> cache;
   backends::PlanId plan;
   KvPool pool;
   Scheduler scheduler;
@@ -79,10 +107,13 @@ struct Engine::Impl {
   bool device_lost = false;
   EngineStats stats;
 
-  Impl(PlayableModel playable, uint32_t output, uint32_t n_pages, const SchedulerLimits& limits)
+  Impl(PlayableModel playable, uint32_t output, std::unique_ptr<KvBuffers> buffers, backends::PlanId loaded,
+       uint32_t n_pages, const SchedulerLimits& limits)
       : model(std::move(playable)),
         logits_output(output),
         context(limits.context),
+        cache(std::move(buffers)),
+        plan(loaded),
         pool(n_pages, model.plan.key.page_tokens),
         scheduler(pool, limits),
         sampler(model.vocab),
@@ -91,7 +122,6 @@ struct Engine::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  Result<void> place();
   Result<void> check_tokens(std::span<const int32_t> tokens) const;
   Result<RequestId> submit(Request request);
   void cancel(RequestId request);
@@ -108,23 +138,7 @@ struct Engine::Impl {
 
 Engine::Impl::~Impl() {
   if (in_flight) model.backend->wait(*in_flight);
-  if (plan.id != backends::PlanId{}.id) model.backend->unload(plan);
-  for (const auto* buffers : {&keys, &values}) {
-    for (backends::Buffer buffer : *buffers) model.backend->free(buffer);
-  }
-}
-
-Result<void> Engine::Impl::place() {
-  const uint64_t bytes = model.plan.page_bytes() * pool.page_count();
-  for (uint32_t layer = 0; layer < model.plan.n_layers; layer++) {
-    for (auto* buffers : {&keys, &values}) {
-      buffers->push_back(TRY_CTX(model.backend->alloc(bytes, backends::Usage::kKvCache),
-                                 "while making a KV cache of {} tokens: {} layers, keys and values of {} bytes each",
-                                 uint64_t{pool.page_count()} * pool.page_tokens(), model.plan.n_layers, bytes));
-    }
-  }
-  plan = TRY(model.backend->load(model.plan, model.weights, keys, values, pool.page_count()));
-  return {};
+  model.backend->unload(plan);
 }
 
 Result<void> Engine::Impl::check_tokens(std::span<const int32_t> tokens) const {
@@ -356,8 +370,10 @@ Result<std::unique_ptr<Engine>> Engine::create(PlayableModel model, const Engine
                                .max_seqs = std::min(key.max_seqs, key.max_rows),
                                .context = context,
                                .share_prefixes = options.share_prefixes};
-  auto impl = std::make_unique<Impl>(std::move(model), output, n_pages, limits);
-  TRY(impl->place());
+  backends::Backend& backend = *model.backend;
+  auto cache = TRY(KvBuffers::make(backend, model.plan, n_pages));
+  const auto plan = TRY(backend.load(model.plan, model.weights, cache->keys, cache->values, n_pages));
+  auto impl = std::make_unique<Impl>(std::move(model), output, std::move(cache), plan, n_pages, limits);
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 

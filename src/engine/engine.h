@@ -32,8 +32,12 @@ struct EngineOptions {
 };
 
 struct EngineStats {
-  uint64_t steps = 0, prompt_tokens = 0, generated_tokens = 0, shared_tokens = 0, preemptions = 0;
-  uint32_t pages_total = 0, pages_free = 0, running = 0, waiting = 0;
+  uint64_t steps = 0;
+  uint64_t prompt_tokens = 0;  // computed by prefill, those computed again after a preemption included
+  uint64_t shared_tokens = 0;  // of prompts, not computed because their pages were there
+  uint64_t generated_tokens = 0, preemptions = 0;
+  uint32_t pages_total = 0, pages_free = 0;  // free: pages that a new request could get, cached prefixes included
+  uint32_t running = 0, waiting = 0;         // sequences
 };
 
 /// What the engine needs of a loaded model, so that it can be tested with a scripted backend and no model at all.

@@ -42,9 +42,9 @@ Result<uint32_t> kv_page_count(const EngineOptions& options, const graph::Plan& 
     tokens = pages > UINT64_MAX / page_tokens ? UINT64_MAX : pages * page_tokens;
   }
   const uint64_t pages = tokens / page_tokens + (tokens % page_tokens != 0);
-  // The limit keeps a step's page table, and bytes per layer, within what plans and players count.
-  constexpr uint64_t kMaxPages = uint64_t{1} << 30;
-  if (pages == 0 || pages > kMaxPages) {
+  // Far above any machine's memory; keeps the pool's own tables and all products within what can be counted.
+  constexpr uint64_t kMaxPages = uint64_t{1} << 26;
+  if (pages == 0 || pages > kMaxPages || (page != 0 && pages > UINT64_MAX / page)) {
     return fail(ErrorCode::kInvalidArgument,
                 "A KV cache of {} tokens takes {} pages of {} tokens, allowed are 1 to {}.", tokens, pages, page_tokens,
                 kMaxPages);

@@ -135,6 +135,7 @@ bool Scheduler::make_room(Sequence& sequence) {
     }
     if (running_.size() == 1) {  // it holds the whole pool
       running_.clear();
+      refused_at_ = UINT64_MAX;
       drop_pages(sequence);
       sequence.state = Sequence::State::kDone;
       actions_.push_back({Action::Kind::kOutOfPages, &sequence, 0});
