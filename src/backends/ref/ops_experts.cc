@@ -10,19 +10,22 @@ namespace tern::backends::ref {
 /// equals), and, when asked, their weights divided by their sum.
 void route_topk(const Run& run) {
   const auto& attrs = run.attrs<graph::RouteAttrs>();
-  std::vector<uint32_t> order(run.in(0).cols);
   for (size_t t = 0; t < run.rows(run.in(0)); ++t) {
     const std::span<const float> logits = run.in(0).row(t);
-    std::iota(order.begin(), order.end(), 0u);
-    std::ranges::stable_sort(order, [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
-    const double largest = logits[order[0]];
-    const auto probability = [&](uint32_t e) { return std::exp(logits[e] - largest); };
-    double total = 0;
-    const size_t counted = attrs.normalise ? attrs.k : order.size();
-    for (size_t i = 0; i < counted; ++i) total += probability(order[i]);
+    std::vector<uint32_t> remaining(logits.size()), chosen;
+    std::iota(remaining.begin(), remaining.end(), 0u);
     for (uint32_t j = 0; j < attrs.k; ++j) {
-      run.out(0).mutable_int_row(t)[j] = static_cast<int32_t>(order[j]);
-      run.out(1).row(t)[j] = static_cast<float>(probability(order[j]) / total);
+      const auto best = std::ranges::max_element(remaining, {}, [&](uint32_t e) { return logits[e]; });
+      chosen.push_back(*best);
+      remaining.erase(best);
+    }
+    const auto probability = [&](uint32_t e) { return std::exp(double{logits[e]} - logits[chosen[0]]); };
+    double total = 0;
+    for (const uint32_t e : chosen) total += probability(e);
+    for (const uint32_t e : remaining) total += attrs.normalise ? 0 : probability(e);
+    for (uint32_t j = 0; j < attrs.k; ++j) {
+      run.out(0).mutable_int_row(t)[j] = static_cast<int32_t>(chosen[j]);
+      run.out(1).row(t)[j] = static_cast<float>(probability(chosen[j]) / total);
     }
   }
 }
