@@ -1,7 +1,9 @@
 // tern bench: prefill and decode rates, beside the limits of the machine measured in the same run.
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
+#include <set>
 
 #include "apps/cli/common.h"
 #include "apps/cli/terminal.h"
@@ -23,10 +25,18 @@ struct BenchOptions {
 
 /// What one step moves and computes, from the plan: weights that every step reads, and those it multiplies with.
 struct StepCost {
-  uint64_t weight_bytes = 0;    // read by a decode step
+  uint64_t weight_bytes = 0;    // read by every step
+  uint64_t expert_bytes = 0;    // of all experts; a step reads those that its tokens chose
+  double expert_share = 1;      // of the experts that one token chooses
   double operations = 0;        // per token of prefill, head excluded: 2 per weight
   double head_operations = 0;   // per wanted row
   uint64_t kv_bytes_token = 0;  // K and V of one position, all layers
+
+  /// Bytes of weights that a step of `batch` tokens reads, when tokens choose experts independently.
+  double weights_read(uint32_t batch) const {
+    const double chosen = 1 - std::pow(1 - expert_share, batch);
+    return static_cast<double>(weight_bytes) + chosen * static_cast<double>(expert_bytes);
+  }
 };
 
 StepCost cost_of(const graph::Plan& plan) {
@@ -35,16 +45,16 @@ StepCost cost_of(const graph::Plan& plan) {
     const graph::PlanPipeline& pipeline = plan.pipelines[step.pipeline];
     if (pipeline.op == graph::Op::kEmbed) continue;  // reads a row per token
     const bool is_head = plan.bindings[step.first_binding].rows.symbol == graph::Symbol::kRows;
-    double share = 1;  // experts: k of E are computed for each token
-    if (pipeline.op == graph::Op::kLinearExperts && pipeline.constants.size() >= 2) {
-      share = static_cast<double>(pipeline.constants[1]) / pipeline.constants[0];
-    }
+    double share = 1;  // of the weights, what each token computes with
+    const auto attrs = graph::attrs_from_words(pipeline.op, pipeline.constants);
+    const auto* experts = attrs ? std::get_if<graph::ExpertsAttrs>(&*attrs) : nullptr;
+    if (experts) cost.expert_share = share = static_cast<double>(experts->k) / experts->n_experts;
     for (uint32_t i = 0; i < step.n_inputs; ++i) {
       const graph::PlanSlot& slot = plan.slots[plan.bindings[step.first_binding + i].slot];
       if (slot.kind != graph::SlotKind::kWeight) continue;
       const graph::Weight& weight = plan.weights[slot.index];
       const uint64_t bytes = weight.rows * formats::row_bytes(weight.format, weight.cols).value_or(0);
-      cost.weight_bytes += static_cast<uint64_t>(static_cast<double>(bytes) * share);
+      (experts ? cost.expert_bytes : cost.weight_bytes) += bytes;
       if (weight.rows > 1) {
         (is_head ? cost.head_operations : cost.operations) += 2.0 * weight.rows * weight.cols * share;
       }
@@ -55,14 +65,13 @@ StepCost cost_of(const graph::Plan& plan) {
   return cost;
 }
 
-struct Sample {
-  double prefill_s = 0, decode_s = 0;
-};
-
 struct BenchResult {
   uint32_t batch = 1;
-  double prefill_tok_s = 0, decode_tok_s = 0;
-  double achieved_gb_s = 0, share_of_bandwidth = 0, share_of_peak = 0;
+  double decode_tok_s = 0, achieved_gb_s = 0, share_of_bandwidth = 0;
+};
+
+struct PrefillResult {
+  double tok_s = 0, share_of_peak = 0;
 };
 
 std::vector<int32_t> random_tokens(uint32_t n, uint32_t vocab, uint64_t seed) {
@@ -72,125 +81,182 @@ std::vector<int32_t> random_tokens(uint32_t n, uint32_t vocab, uint64_t seed) {
   return tokens;
 }
 
-// Submits `batch` prompts of `prompt` tokens, each to generate `generate` more; times until all have their first
-// token, and from there until all have their last.
-Result<Sample> run_once(engine::Model& model, uint32_t batch, uint32_t prompt, uint32_t generate, uint64_t seed) {
-  const double start = seconds_now();
-  for (uint32_t i = 0; i < batch; ++i) {
-    engine::Request request;
-    request.prompt = random_tokens(prompt, model.hparams.vocab, seed + i);
-    request.sampling.temperature = 0;
-    request.max_tokens = generate;
-    request.ignore_eos = true;
-    TRY(model.engine->submit(std::move(request)));
-  }
-  Sample sample;
-  uint32_t finished = 0;
-  uint64_t tokens = 0;
-  std::vector<engine::Event> events;
-  while (finished < batch) {
-    events.clear();
-    TRY(model.engine->pump(events));
-    for (const engine::Event& event : events) {
-      if (event.kind == engine::Event::Kind::kToken && ++tokens == batch) sample.prefill_s = seconds_now() - start;
-      if (event.kind != engine::Event::Kind::kFinished) continue;
-      if (event.reason != engine::StopReason::kLength) {
-        return fail(ErrorCode::kInternal, "A sequence ended by \"{}\" before its last token. {}",
-                    engine::stop_reason_name(event.reason), event.error);
-      }
-      ++finished;
+// Sequences that decode side by side: their requests, and what has come of them.
+class Run {
+ public:
+  explicit Run(engine::Model& model) : model_(model) {}
+  ~Run() {
+    for (const engine::RequestId id : requests_) model_.engine->cancel(id);
+    std::vector<engine::Event> events;
+    while (model_.engine->pump(events).value_or(engine::Engine::State::kIdle) == engine::Engine::State::kBusy) {
+      model_.engine->wait();
     }
-    if (finished < batch) model.engine->wait();
   }
-  sample.decode_s = seconds_now() - start - sample.prefill_s;
-  return sample;
-}
+
+  Result<void> add(std::vector<int32_t> prompt) {
+    engine::Request request;
+    request.prompt = std::move(prompt);
+    request.sampling.temperature = 0;
+    request.ignore_eos = true;
+    requests_.push_back(TRY(model_.engine->submit(std::move(request))));
+    return {};
+  }
+
+  /// Until every sequence has a token.
+  Result<void> prefill() {
+    while (begun_.size() < requests_.size()) TRY(step());
+    return {};
+  }
+
+  /// Until the sequences together have n more tokens.
+  Result<void> decode(uint64_t n) {
+    const uint64_t end = tokens_ + n;
+    while (tokens_ < end) TRY(step());
+    return {};
+  }
+
+ private:
+  Result<void> step() {
+    events_.clear();
+    TRY(model_.engine->pump(events_));
+    for (const engine::Event& event : events_) {
+      if (event.kind == engine::Event::Kind::kToken) ++tokens_, begun_.insert(event.request);
+      if (event.kind != engine::Event::Kind::kFinished) continue;
+      return fail(ErrorCode::kInternal, "A sequence ended early, by \"{}\". {}", engine::stop_reason_name(event.reason),
+                  event.error);
+    }
+    if (events_.empty()) model_.engine->wait();
+    return {};
+  }
+
+  engine::Model& model_;
+  std::vector<engine::RequestId> requests_;
+  std::set<engine::RequestId> begun_;
+  uint64_t tokens_ = 0;
+  std::vector<engine::Event> events_;
+};
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
 
-Result<BenchResult> measure(engine::Model& model, const BenchOptions& options, uint32_t batch,
-                            const backends::Roofs& roofs, const StepCost& cost) {
-  BenchResult result;
-  result.batch = batch;
-  std::vector<double> prefill, decode;
-  const uint32_t depth = std::max(1u, options.depth);
+Result<PrefillResult> measure_prefill(engine::Model& model, const BenchOptions& options, const backends::Roofs& roofs,
+                                      const StepCost& cost) {
+  std::vector<double> seconds;
   for (uint32_t r = 0; r < options.repeats; ++r) {
-    const uint64_t seed = 1000 * (r + 1);
-    prefill.push_back(TRY(run_once(model, 1, options.prompt, 1, seed)).prefill_s);
-    if (options.generate > 1) {
-      decode.push_back(TRY(run_once(model, batch, depth, options.generate, seed + 500)).decode_s);
+    Run run(model);
+    const double start = seconds_now();
+    TRY(run.add(random_tokens(options.prompt, model.hparams.vocab, r + 1)));
+    TRY(run.prefill());
+    seconds.push_back(seconds_now() - start);
+  }
+  const double operations = options.prompt * cost.operations + cost.head_operations;
+  return PrefillResult{options.prompt / median(seconds), operations / median(seconds) * 1e-9 / roofs.peak_gflop_s};
+}
+
+Result<BenchResult> measure_decode(engine::Model& model, const BenchOptions& options, uint32_t batch,
+                                   const backends::Roofs& roofs, const StepCost& cost) {
+  BenchResult result{.batch = batch};
+  const uint32_t steps = options.generate - 1;  // the first token belongs to the prefill
+  if (steps == 0) return result;
+  const uint32_t depth = std::max(1u, options.depth);
+  std::vector<double> seconds;
+  for (uint32_t r = 0; r < options.repeats; ++r) {
+    Run run(model);
+    for (uint32_t i = 0; i < batch; ++i) {
+      TRY(run.add(random_tokens(depth, model.hparams.vocab, 1000 * (r + 1) + i)));
     }
+    TRY(run.prefill());
+    const double start = seconds_now();
+    TRY(run.decode(uint64_t{batch} * steps));
+    seconds.push_back(seconds_now() - start);
   }
-  result.prefill_tok_s = options.prompt / median(prefill);
-  const double flops = options.prompt * cost.operations + cost.head_operations;
-  result.share_of_peak = flops / median(prefill) * 1e-9 / roofs.peak_gflop_s;
-  if (!decode.empty()) {
-    const uint32_t steps = options.generate - 1;
-    const double step_s = median(decode) / steps;
-    const double mean_kv = depth + options.generate / 2.0;
-    const double bytes = static_cast<double>(cost.weight_bytes) + batch * mean_kv * static_cast<double>(cost.kv_bytes_token);
-    result.decode_tok_s = batch / step_s;
-    result.achieved_gb_s = bytes / step_s * 1e-9;
-    result.share_of_bandwidth = result.achieved_gb_s / roofs.read_gb_s;
-  }
+  const double step_s = median(seconds) / steps;
+  const double kv_tokens = batch * (depth + options.generate / 2.0);
+  const double bytes = cost.weights_read(batch) + kv_tokens * static_cast<double>(cost.kv_bytes_token);
+  result.decode_tok_s = batch / step_s;
+  result.achieved_gb_s = bytes / step_s * 1e-9;
+  result.share_of_bandwidth = result.achieved_gb_s / roofs.read_gb_s;
   return result;
 }
 
-void print(const std::vector<BenchResult>& results, const BenchOptions& options, const backends::Roofs& roofs,
-           const engine::Model& model) {
-  fmt::print("{} on {}; read bandwidth {:.1f} GB/s, f32 peak {:.0f} GFLOP/s, both measured now\n", model.files.name,
-             model.backend->target().device, roofs.read_gb_s, roofs.peak_gflop_s);
-  fmt::print("{:>6} {:>16} {:>9} {:>16} {:>11} {:>13}\n", "batch", fmt::format("prefill {} t/s", options.prompt),
-             "of peak", fmt::format("decode {} t/s", options.generate), "GB/s", "of bandwidth");
+void print(const PrefillResult& prefill, const std::vector<BenchResult>& results, const BenchOptions& options,
+           const backends::Roofs& roofs, const engine::Model& model) {
+  const graph::Target& target = model.backend->target();
+  fmt::print("{} on {}, {} thread{}\n", styled(model.files.name, Style::kBold), target.device, target.threads,
+             target.threads == 1 ? "" : "s");
+  fmt::print("limits measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s\n\n", roofs.read_gb_s, roofs.peak_gflop_s);
+  fmt::print("{:<24} {:>10.1f} tok/s {:>12} {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
+             prefill.tok_s, "", 100 * prefill.share_of_peak);
+  if (options.generate == 1) return;
   for (const BenchResult& r : results) {
-    fmt::print("{:>6} {:>16.1f} {:>8.0f}% {:>16.1f} {:>11.1f} {:>12.0f}%\n", r.batch, r.prefill_tok_s,
-               100 * r.share_of_peak, r.decode_tok_s, r.achieved_gb_s, 100 * r.share_of_bandwidth);
+    fmt::print("{:<24} {:>10.1f} tok/s {:>7.1f} GB/s {:>5.1f}% of bandwidth\n",
+               fmt::format("decode of {}, batch {}", options.generate, r.batch), r.decode_tok_s, r.achieved_gb_s,
+               100 * r.share_of_bandwidth);
   }
 }
 
-Result<void> bench(BenchOptions options) {
-  const uint32_t largest = *std::max_element(options.batches.begin(), options.batches.end());
-  const uint32_t depth = std::max(1u, options.depth);
-  if (options.model.context == 0) options.model.context = std::max(options.prompt + 1, depth + options.generate);
-  engine::EngineOptions engine = {.max_seqs = largest};
-  engine.kv_tokens = std::max<uint64_t>(options.prompt + 64, uint64_t{largest} * (depth + options.generate + 64));
-  engine.share_prefixes = false;
-  const OpenedModel opened = TRY(open_model(options.model, engine));
-  engine::Model& model = *opened.model;
-  const backends::Roofs roofs = backends::measure_roofs(model.backend->target().threads, options.model.isa);
-  const StepCost cost = cost_of(model.engine->plan());
-  std::vector<BenchResult> results;
-  ProgressBar bar("measuring");
-  for (const uint32_t batch : options.batches) {
-    bar.update(results.size(), options.batches.size());
-    results.push_back(TRY(measure(model, options, batch, roofs, cost)));
-  }
-  if (!options.json) {
-    print(results, options, roofs, model);
-    return {};
-  }
+Json to_json(const PrefillResult& prefill, const std::vector<BenchResult>& results, const BenchOptions& options,
+             const backends::Roofs& roofs, const OpenedModel& opened) {
   Json list = Json::array();
   for (const BenchResult& r : results) {
-    list.push_back({{"batch", r.batch},
+    list.push_back({{"model", opened.model->files.name},
+                    {"batch", r.batch},
                     {"prompt", options.prompt},
                     {"generate", options.generate},
                     {"depth", options.depth},
-                    {"threads", model.backend->target().threads},
-                    {"device", model.backend->target().device},
-                    {"prefill_tok_s", r.prefill_tok_s},
+                    {"threads", opened.model->backend->target().threads},
+                    {"device", opened.model->backend->target().device},
+                    {"prefill_tok_s", prefill.tok_s},
                     {"decode_tok_s", r.decode_tok_s},
                     {"achieved_gb_s", r.achieved_gb_s},
                     {"roof_gb_s", roofs.read_gb_s},
                     {"roof_gflop_s", roofs.peak_gflop_s},
                     {"share_of_bandwidth", r.share_of_bandwidth},
-                    {"share_of_peak", r.share_of_peak},
+                    {"share_of_peak", prefill.share_of_peak},
                     {"load_s", opened.load_s},
                     {"peak_rss_bytes", peak_rss_bytes()}});
   }
-  std::cout << list.dump() << std::endl;
+  return list;
+}
+
+// Room for `batch` sequences of the wanted depth, which go on decoding until the last one's prompt is computed.
+engine::EngineOptions engine_options(BenchOptions& options) {
+  const uint32_t batch = std::ranges::max(options.batches), depth = std::max(1u, options.depth);
+  const uint64_t waiting = uint64_t{batch} * depth / options.model.chunk + batch;
+  const uint64_t length = depth + options.generate + waiting + 1;
+  if (options.model.context == 0) {
+    options.model.context =
+        static_cast<uint32_t>(std::min<uint64_t>(UINT32_MAX, std::max<uint64_t>(options.prompt + 2, length)));
+  }
+  engine::EngineOptions engine = {.max_seqs = batch};
+  engine.kv_tokens = std::max<uint64_t>(options.prompt + 64, batch * (length + engine.page_tokens));
+  engine.share_prefixes = false;
+  return engine;
+}
+
+Result<void> bench(BenchOptions options) {
+  const engine::EngineOptions engine = engine_options(options);
+  const OpenedModel opened = TRY(open_model(options.model, engine));
+  engine::Model& model = *opened.model;
+  const backends::Roofs roofs = backends::measure_roofs(model.backend->target().threads, options.model.isa);
+  const StepCost cost = cost_of(model.engine->plan());
+  ProgressBar bar("measuring");
+  const size_t parts = options.batches.size() + 1;
+  bar.update(0, parts);
+  const PrefillResult prefill = TRY(measure_prefill(model, options, roofs, cost));
+  std::vector<BenchResult> results;
+  for (const uint32_t batch : options.batches) {
+    bar.update(1 + results.size(), parts);
+    results.push_back(TRY(measure_decode(model, options, batch, roofs, cost)));
+  }
+  bar.clear();
+  if (options.json) {
+    std::cout << to_json(prefill, results, options, roofs, opened).dump() << std::endl;
+  } else {
+    print(prefill, results, options, roofs, model);
+  }
   return {};
 }
 
@@ -216,6 +282,12 @@ void add_bench(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print a list of results as JSON");
+  command->footer(
+      "Examples:\n"
+      "  tern bench model.gguf                            one sequence: how fast an answer comes\n"
+      "  tern bench model.gguf -b 1,4,8,16 --depth 1024   several sequences with long contexts\n\n"
+      "A decode step has to read all weights and the sequences' KV cache, so read bandwidth limits it; prefill\n"
+      "computes 2 operations per weight and token, so arithmetic does. Both limits are measured in the same run.");
   command->callback([options, &exit_code] {
     if (auto result = bench(*options); !result) exit_code = report(result.error());
   });

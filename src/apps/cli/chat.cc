@@ -6,6 +6,7 @@
 #include "apps/cli/generation.h"
 #include "apps/cli/terminal.h"
 #include "engine/prompt.h"
+#include "io/text.h"
 
 namespace tern::cli {
 namespace {
@@ -14,10 +15,11 @@ constexpr const char* kHelp =
     "  /help            this list\n"
     "  /system TEXT     set the system message and start over (no TEXT: remove it)\n"
     "  /reset           forget the conversation\n"
-    "  /stats           speed and memory so far\n"
+    "  /stats           tokens and memory so far\n"
     "  /exit            leave (or Ctrl-D)\n"
     "  \"\"\"              begin and end a message of several lines; a \\ at a line's end does the same for one line\n"
-    "  Ctrl-C           stop the answer\n";
+    "  Ctrl-C           stop the answer\n"
+    "A message may begin with a space; so one that begins with a / is no command.\n";
 
 struct ChatOptions {
   ModelOptions model;
@@ -39,7 +41,7 @@ class Chat {
         if (!command(*message)) return {};
         continue;
       }
-      if (options_.echo) fmt::print("{}\n", styled("> " + *message, Style::kCyan));
+      if (options_.echo && !stdin_is_terminal()) fmt::print("{}\n", styled("> " + *message, Style::kCyan));
       TRY(answer(*message));
     }
   }
@@ -101,7 +103,7 @@ class Chat {
                  stats.prompt_tokens, stats.shared_tokens, stats.generated_tokens, stats.pages_free, stats.pages_total,
                  human_bytes(static_cast<double>(peak_rss_bytes())));
     } else {
-      fmt::print("There is no command {}; /help lists them.\n", name);
+      fmt::print("There is no command {}; /help lists them.\n", io::printable(name));
     }
     return true;
   }
@@ -125,7 +127,11 @@ class Chat {
                                    generated->decode_tok_s(), generated->prefill_s * 1e3);
     if (generated->reason == engine::StopReason::kCancelled) note += ", stopped";
     if (generated->reason == engine::StopReason::kContext) note += ", the context is full: /reset starts over";
-    fmt::print("\n{}\n", styled(note + "]", Style::kDim));
+    // Scripts that read the answers get nothing but them.
+    const bool for_people = stdout_is_terminal() || options_.echo;
+    fmt::print("\n{}", for_people ? styled(note + "]", Style::kDim) + "\n" : "");
+    fflush(stdout);
+    if (!for_people) fmt::print(stderr, "{}\n", styled(note + "]", Style::kDim, 2));
     return {};
   }
 
@@ -137,14 +143,11 @@ class Chat {
 };
 
 Result<void> chat(const ChatOptions& options) {
-  catch_interrupts();
   const OpenedModel opened = TRY(open_model(options.model, {.max_seqs = 1}));
   engine::Model& model = *opened.model;
-  if (!model.chat_template || !model.tokenizer) {
-    return fail(ErrorCode::kUnsupported,
-                "{} has no {}, so it cannot chat; `tern run` continues plain text or token ids.", options.model.path,
-                model.tokenizer ? "chat template" : "tokenizer");
-  }
+  if (!model.tokenizer) return no_text(options.model.path, "tokenizer", model.text_problem);
+  if (!model.chat_template) return no_text(options.model.path, "chat template", model.text_problem);
+  catch_interrupts();
   if (stdout_is_terminal()) {
     fmt::print("{}\n", styled(fmt::format("{} on {}, ready in {:.2f} s. /help lists the commands.", model.hparams.arch,
                                           model.backend->target().device, opened.load_s),
@@ -162,6 +165,13 @@ void add_chat(CLI::App& app, int& exit_code) {
   command->add_option("--system", options->system, "System message");
   command->add_flag("--echo", options->echo, "Print messages that come from a pipe before their answers");
   add_generation_options(*command, options->generation);
+  command->footer(
+      "Examples:\n"
+      "  tern chat model.gguf\n"
+      "  tern chat path/to/huggingface-folder --system 'You answer in one sentence.'\n"
+      "  printf 'What is Tern?\\nAnd what is a plan?\\n' | tern chat model.gguf    one message per line\n\n"
+      "In the conversation:\n" +
+      std::string(kHelp));
   command->callback([options, &exit_code] {
     if (auto result = chat(*options); !result) exit_code = report(result.error());
   });

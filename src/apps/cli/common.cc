@@ -2,14 +2,17 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <sstream>
 
 #include "apps/cli/terminal.h"
+#include "io/text.h"
 
 namespace tern::cli {
 namespace {
@@ -66,8 +69,14 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
 }
 
 Result<std::vector<int32_t>> parse_tokens(const std::string& text) {
-  std::string list = text;
-  if (text.starts_with('@')) list = TRY(read_text(text.substr(1)));
+  const bool file = text.starts_with('@');
+  const std::string list = file ? TRY(read_text(text.substr(1))) : text;
+  std::vector<int32_t> tokens = TRY_CTX(parse_token_list(list), "while reading {}", file ? text.substr(1) : "--tokens");
+  if (tokens.empty()) return fail(ErrorCode::kInvalidArgument, "--tokens \"{}\" names no token ids.", text);
+  return tokens;
+}
+
+Result<std::vector<int32_t>> parse_token_list(std::string_view list) {
   std::vector<int32_t> tokens;
   const char* at = list.data();
   const char* end = at + list.size();
@@ -78,12 +87,11 @@ Result<std::vector<int32_t>> parse_tokens(const std::string& text) {
     const auto [next, error] = std::from_chars(at, end, token);
     if (error != std::errc() || token < 0) {
       return fail(ErrorCode::kInvalidArgument, "\"{}\" is not a list of token ids such as 1,2,3 or @file.",
-                  std::string(at, std::min<size_t>(end - at, 20)));
+                  io::printable({at, std::min<size_t>(static_cast<size_t>(end - at), 20)}));
     }
     tokens.push_back(token);
     at = next;
   }
-  if (tokens.empty()) return fail(ErrorCode::kInvalidArgument, "The list of token ids \"{}\" is empty.", text);
   return tokens;
 }
 
@@ -95,6 +103,15 @@ Result<std::string> read_text(const std::string& path) {
     return fail(ErrorCode::kNotFound, "The file {} cannot be read: {}.", path, strerror(errno));
   }
   return std::move(text).str();
+}
+
+std::unexpected<Error> stopped(const std::string& file) {
+  return fail(ErrorCode::kInternal, "Stopped; {} was not written.", file);
+}
+
+std::unexpected<Error> no_text(const std::string& path, std::string_view missing, const std::string& problem) {
+  if (problem.empty()) return fail(ErrorCode::kUnsupported, "{} has no {}.", path, missing);
+  return fail(ErrorCode::kUnsupported, "The {} of {} cannot be used: {}", missing, path, problem);
 }
 
 uint64_t peak_rss_bytes() {

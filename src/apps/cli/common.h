@@ -14,7 +14,7 @@
 namespace tern::cli {
 
 inline constexpr int kOk = 0;
-inline constexpr int kFailed = 1;    // the work itself failed
+inline constexpr int kFailed = 1;    // the work itself failed, or was stopped
 inline constexpr int kBadInput = 2;  // usage, a wrong file, a wrong argument
 
 /// Prints "tern: <message> - while ..." to stderr and gives the exit code.
@@ -30,6 +30,9 @@ struct ModelOptions {
   uint32_t chunk = 512;
 };
 
+/// Default of --chunk where a step gives logits for all of its tokens: 64 rows of a vocabulary of 128,256 take 33 MB.
+inline constexpr uint32_t kLogitsChunk = 64;
+
 /// MODEL, --device, --threads, --isa, --context, --kv, --chunk.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
@@ -40,15 +43,21 @@ struct OpenedModel {
 /// Opens a model with a progress bar. `engine` gives what the command itself wants (sequences, rows).
 Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine);
 
-/// "1,2,3" or "@file" (ids separated by commas or white space). Errors: kInvalidArgument naming the piece.
+/// What an option --tokens says: "1,2,3" or "@file". Errors: kInvalidArgument, also for no ids at all.
 Result<std::vector<int32_t>> parse_tokens(const std::string& text);
+/// Ids separated by commas or white space, perhaps in brackets. Errors: kInvalidArgument naming the piece.
+Result<std::vector<int32_t>> parse_token_list(std::string_view list);
 
 Result<std::string> read_text(const std::string& path);  // "-": stdin
+/// Ctrl-C ended the command before `file` was written.
+std::unexpected<Error> stopped(const std::string& file);
+/// The model cannot do what text needs. problem: Model::text_problem.
+std::unexpected<Error> no_text(const std::string& path, std::string_view missing, const std::string& problem);
 /// Bytes the process held at most so far, mapped file pages included.
 uint64_t peak_rss_bytes();
 double seconds_now();  // monotonic
 
-// One per command: registers it and returns how to run it (the exit code).
+// One per command: registers it; when it is the one that was called, it runs and leaves its exit code in exit_code.
 void add_chat(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);
 void add_logits(CLI::App& app, int& exit_code);

@@ -13,21 +13,28 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
   const char* group = "Sampling";
   command.add_flag("--greedy", options.greedy, "Always the likeliest token (temperature 0)")->group(group);
   command.add_option("--temperature", s.temperature, "Flatter above 1, sharper below; 0 is greedy")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--top-k", s.top_k, "Only the k likeliest tokens; 0: off")->capture_default_str()->group(group);
   command.add_option("--top-p", s.top_p, "Only the likeliest tokens that together have this probability; 1: off")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--min-p", s.min_p, "Only tokens at least this share as likely as the likeliest; 0: off")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--typical", s.typical_p, "Locally typical sampling; 1: off")->capture_default_str()->group(group);
   command.add_option("--repeat-penalty", s.repetition_penalty, "Divides logits of tokens already there; 1: off")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--frequency-penalty", s.frequency_penalty, "Per occurrence, subtracted")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--presence-penalty", s.presence_penalty, "Once for tokens already there, subtracted")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--penalty-last", s.penalty_last_n, "Tokens that penalties look back on")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--logit-bias", options.logit_bias, "ID:BIAS, added to a token's logit; repeatable")->group(group);
   command.add_option("--seed", s.seed, "Same seed, same text; default: random")->group(group);
   command.add_option("-n,--max-tokens", options.max_tokens, "Tokens to generate at most; 0: until the model ends")

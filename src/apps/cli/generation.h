@@ -10,7 +10,7 @@
 
 namespace tern::cli {
 
-/// --temperature, --top-k, ... --seed, --greedy, --logprobs, --stop, -n.
+/// --temperature, --top-k, ... --seed, --greedy, --stop, -n.
 struct GenerationOptions {
   engine::SamplingOptions sampling;
   bool greedy = false;

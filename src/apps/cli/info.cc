@@ -7,6 +7,7 @@
 #include "apps/cli/terminal.h"
 #include "engine/memory.h"
 #include "graph/passes/passes.h"
+#include "io/text.h"
 #include "models/common/load.h"
 
 namespace tern::cli {
@@ -45,11 +46,9 @@ Contents count(const io::WeightIndex& weights) {
   return contents;
 }
 
-std::string shape_text(const std::vector<uint64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
-
 void print_tensors(const io::WeightIndex& weights) {
   for (const io::TensorInfo& tensor : weights.tensors()) {
-    fmt::print("{:<48} {:<7} {:<20} {}\n", tensor.name, formats::info(tensor.format).name, shape_text(tensor.shape),
+    fmt::print("{:<48} {:<7} {:<20} {}\n", tensor.name, formats::info(tensor.format).name, io::shape_text(tensor.shape),
                human_bytes(static_cast<double>(tensor.length)));
   }
 }

@@ -1,12 +1,13 @@
 // tern logits: the raw logits of every position as a NumPy file, and the comparison with the reference.
 
+#include "engine/logits.h"
+
 #include <cmath>
 #include <iostream>
 
 #include "apps/cli/common.h"
 #include "apps/cli/npy.h"
 #include "apps/cli/terminal.h"
-#include "engine/logits.h"
 
 namespace tern::cli {
 namespace {
@@ -37,8 +38,8 @@ Result<void> compare_with_ref(const LogitsOptions& options, engine::Model& model
       const double difference = std::abs(double{logits[i]} - mine[i]);
       if (!(difference <= largest)) largest = difference, worst_row = row;
     }
-    agreeing += std::max_element(logits.begin(), logits.end()) - logits.begin() ==
-                std::max_element(mine, mine + vocab) - mine;
+    agreeing +=
+        std::max_element(logits.begin(), logits.end()) - logits.begin() == std::max_element(mine, mine + vocab) - mine;
   }));
   fmt::print("largest difference from ref {:.3g} (position {}); the likeliest token agrees at {} of {} positions\n",
              largest, worst_row, agreeing, tokens.size());
@@ -46,6 +47,9 @@ Result<void> compare_with_ref(const LogitsOptions& options, engine::Model& model
 }
 
 Result<void> logits(const LogitsOptions& options) {
+  if (options.out.empty() && !options.compare) {
+    return fail(ErrorCode::kInvalidArgument, "Where to? --out FILE.npy (or --compare-with-ref) is required.");
+  }
   const auto tokens = TRY(parse_tokens(options.tokens));
   engine::EngineOptions engine_options = {.max_seqs = 1};
   engine_options.max_rows = options.model.chunk;
@@ -67,16 +71,17 @@ Result<void> logits(const LogitsOptions& options) {
 void add_logits(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<LogitsOptions>();
   CLI::App* command = app.add_subcommand("logits", "Logits of every position, as float32 [T, vocab] in a .npy file");
+  options->model.chunk = kLogitsChunk;
   add_model_options(*command, options->model);
   command->add_option("--tokens", options->tokens, "Token ids: 1,2,3 or @file")->required();
   auto* out = command->add_option("-o,--out", options->out, "The .npy file to write");
   auto* compare = command->add_flag("--compare-with-ref", options->compare, "Run ref as well and print the difference");
   out->excludes(compare);
+  command->footer(
+      "Examples:\n"
+      "  tern logits model.gguf --tokens 1,15043,3186 --out logits.npy    then numpy.load(\"logits.npy\")\n"
+      "  tern logits model.gguf --tokens @ids.txt --compare-with-ref      is the fast backend right?");
   command->callback([options, &exit_code] {
-    if (options->out.empty() && !options->compare) {
-      exit_code = report(Error{ErrorCode::kInvalidArgument, "--out FILE.npy (or --compare-with-ref) is required.", {}});
-      return;
-    }
     if (auto result = logits(*options); !result) exit_code = report(result.error());
   });
 }

@@ -1,11 +1,13 @@
 // tern: the command line. Each command is one file; this one only gathers them.
 
 #include <CLI/CLI.hpp>
-#include <clocale>
 
 #include "apps/cli/common.h"
+#include "apps/cli/terminal.h"
+#include "apps/cli/usage.h"
 
 int main(int argc, char** argv) {
+  using namespace tern::cli;
   CLI::App app(
       "Tern runs Llama-family language models on any CPU.\n\n"
       "  tern chat model.gguf                 talk to a model\n"
@@ -14,24 +16,30 @@ int main(int argc, char** argv) {
       "  tern COMMAND --help                  everything a command can do\n");
   app.name("tern");
   app.require_subcommand(1);
+  app.formatter(help_formatter());
   app.set_version_flag("--version", std::string("tern ") + TERN_VERSION);
-  app.footer("Exit codes: 0 success, 1 the work failed, 2 bad input or usage.");
+  app.footer("Exit codes: 0 success, 1 the work failed or was stopped, 2 bad input or usage.");
 
-  int exit_code = tern::cli::kOk;
-  tern::cli::add_chat(app, exit_code);
-  tern::cli::add_run(app, exit_code);
-  tern::cli::add_info(app, exit_code);
-  tern::cli::add_tokenize(app, exit_code);
-  tern::cli::add_logits(app, exit_code);
-  tern::cli::add_perplexity(app, exit_code);
-  tern::cli::add_bench(app, exit_code);
-  tern::cli::add_convert(app, exit_code);
-  tern::cli::add_synth(app, exit_code);
+  int exit_code = kOk;
+  add_chat(app, exit_code);
+  add_run(app, exit_code);
+  add_info(app, exit_code);
+  add_tokenize(app, exit_code);
+  add_logits(app, exit_code);
+  add_perplexity(app, exit_code);
+  add_bench(app, exit_code);
+  add_convert(app, exit_code);
+  add_synth(app, exit_code);
 
+  if (argc == 1) {
+    fputs(app.help().c_str(), stderr);
+    return kBadInput;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? tern::cli::kOk : tern::cli::kBadInput;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return report({tern::ErrorCode::kInvalidArgument, usage_message(app, error), {}});
   }
   return exit_code;
 }

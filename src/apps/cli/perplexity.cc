@@ -33,8 +33,9 @@ Result<void> perplexity(const PerplexityOptions& options) {
   if (model_options.context == 0) model_options.context = options.window;
   const OpenedModel opened = TRY(open_model(model_options, engine));
   engine::Model& model = *opened.model;
-  if (!model.tokenizer) return fail(ErrorCode::kUnsupported, "{} has no tokenizer.", options.model.path);
-  const auto ids = TRY(model.tokenizer->encode(TRY(read_text(options.file)), {}));
+  if (!model.tokenizer) return no_text(options.model.path, "tokenizer", model.text_problem);
+  const std::string text = TRY(read_text(options.file));
+  const std::vector<int32_t> ids = TRY(model.tokenizer->encode(text, {}));
   const int32_t bos = model.tokenizer->add_bos() ? model.tokenizer->bos() : -1;
 
   double sum = 0, squares = 0;
@@ -44,7 +45,7 @@ Result<void> perplexity(const PerplexityOptions& options) {
   for (size_t begin = 0; begin < ids.size(); begin += body) {
     std::vector<int32_t> window;
     if (bos >= 0) window.push_back(bos);
-    window.insert(window.end(), ids.begin() + begin, ids.begin() + std::min(ids.size(), begin + body));
+    for (size_t i = begin; i < std::min(ids.size(), begin + body); ++i) window.push_back(ids[i]);
     if (window.size() < 2) break;
     TRY(engine::run_logits(model, window, options.model.chunk, [&](uint32_t row, std::span<const float> logits) {
       if (row + 1 >= window.size()) return;
@@ -60,8 +61,9 @@ Result<void> perplexity(const PerplexityOptions& options) {
   const double ppl = std::exp(mean);
   const double error = ppl * std::sqrt(std::max(0.0, squares / n - mean * mean) / n);
   if (options.json) {
-    std::cout << Json{{"perplexity", ppl}, {"standard_error", error}, {"tokens", count}, {"window", options.window}}.dump()
-              << std::endl;
+    std::cout
+        << Json{{"perplexity", ppl}, {"standard_error", error}, {"tokens", count}, {"window", options.window}}.dump()
+        << std::endl;
   } else {
     fmt::print("perplexity {:.4f} +- {:.4f} over {} tokens in windows of {}\n", ppl, error, count, options.window);
   }
@@ -73,12 +75,19 @@ Result<void> perplexity(const PerplexityOptions& options) {
 void add_perplexity(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<PerplexityOptions>();
   CLI::App* command = app.add_subcommand("perplexity", "How well a model predicts a text");
+  options->model.chunk = kLogitsChunk;
   add_model_options(*command, options->model);
   command->add_option("FILE", options->file, "A text file; -: standard input")->required();
   command->add_option("--window", options->window, "Tokens per window, BOS included")
       ->check(CLI::Range(2, 1 << 20))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print one JSON object");
+  command->footer(
+      "Examples:\n"
+      "  tern perplexity model.gguf book.txt\n"
+      "  tern perplexity model.gguf --window 2048 book.txt --json\n\n"
+      "exp of the mean negative log probability of each token given those before it in its window; windows do not\n"
+      "overlap. Lower is better, and only models with the same tokenizer can be compared.");
   command->callback([options, &exit_code] {
     if (auto result = perplexity(*options); !result) exit_code = report(result.error());
   });

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "apps/cli/common.h"
+#include "apps/cli/target_format.h"
 #include "apps/cli/terminal.h"
+#include "base/thread_pool.h"
 #include "formats/format.h"
 #include "io/gguf_writer.h"
 
@@ -34,45 +36,40 @@ struct SynthOptions {
 
 struct Tensor {
   std::string name;
-  Format format;
-  uint32_t rows, cols;  // rows 0: a vector of `cols` ones (norms)
+  std::vector<uint64_t> shape;  // {cols} is a norm: ones
+  Format format = Format::kF32;
 };
 
-// The mix that files named Q4_K_M have: Q6_K for the head, and for attn_v and ffn_down of half of the layers.
-bool q6_in_mix(std::string_view tensor, uint32_t layer, const Shape& shape) {
-  const uint32_t eighth = shape.n_layers / 8;
-  return (tensor == "attn_v" || tensor == "ffn_down") &&
-         (layer < eighth || layer >= 7 * eighth || (layer - eighth) % 3 == 2);
-}
-
-std::vector<Tensor> tensors_of(const Shape& s, Format format, bool mix) {
+std::vector<Tensor> tensors_of(const Shape& s, const TargetFormat& target) {
   std::vector<Tensor> out;
-  const Format head = mix ? Format::kQ6_K : format;
+  const auto add = [&](std::string name, std::vector<uint64_t> shape) {
+    const Format format = target.of(name, shape, s.n_layers, s.tied);
+    out.push_back({std::move(name), std::move(shape), format});
+  };
   const uint32_t q = s.n_heads * s.head_dim, kv = s.n_kv_heads * s.head_dim;
-  out.push_back({"token_embd.weight", s.tied ? head : format, s.vocab, s.d_model});
+  add("token_embd.weight", {s.vocab, s.d_model});
   for (uint32_t layer = 0; layer < s.n_layers; ++layer) {
-    const auto add = [&](std::string_view name, uint32_t rows, uint32_t cols) {
-      const Format f = rows == 0 ? Format::kF32 : mix && q6_in_mix(name, layer, s) ? Format::kQ6_K : format;
-      out.push_back({fmt::format("blk.{}.{}.weight", layer, name), f, rows, cols});
-    };
-    add("attn_norm", 0, s.d_model);
-    add("attn_q", q, s.d_model);
-    add("attn_k", kv, s.d_model);
-    add("attn_v", kv, s.d_model);
-    add("attn_output", s.d_model, q);
-    add("ffn_norm", 0, s.d_model);
-    add("ffn_gate", s.d_ff, s.d_model);
-    add("ffn_up", s.d_ff, s.d_model);
-    add("ffn_down", s.d_model, s.d_ff);
+    const auto name = [&](std::string_view what) { return fmt::format("blk.{}.{}.weight", layer, what); };
+    add(name("attn_norm"), {s.d_model});
+    add(name("attn_q"), {q, s.d_model});
+    add(name("attn_k"), {kv, s.d_model});
+    add(name("attn_v"), {kv, s.d_model});
+    add(name("attn_output"), {s.d_model, q});
+    add(name("ffn_norm"), {s.d_model});
+    add(name("ffn_gate"), {s.d_ff, s.d_model});
+    add(name("ffn_up"), {s.d_ff, s.d_model});
+    add(name("ffn_down"), {s.d_model, s.d_ff});
   }
-  out.push_back({"output_norm.weight", Format::kF32, 0, s.d_model});
-  if (!s.tied) out.push_back({"output.weight", head, s.vocab, s.d_model});
+  add("output_norm.weight", {s.d_model});
+  if (!s.tied) add("output.weight", {s.vocab, s.d_model});
   return out;
 }
 
-Result<void> add_metadata(io::GgufWriter& writer, const Shape& s, const SynthOptions& options) {
+Result<void> add_metadata(io::GgufWriter& writer, const Shape& s, const TargetFormat& target, uint64_t seed) {
   TRY(writer.add("general.architecture", std::string("llama")));
-  TRY(writer.add("general.name", fmt::format("{} {} (random weights, seed {})", s.name, options.format, options.seed)));
+  TRY(writer.add("general.name", fmt::format("{} {} (random weights, seed {})", s.name, target.name, seed)));
+  TRY(writer.add("general.file_type", target.file_type()));
+  if (formats::info(target.format).block > 1) TRY(writer.add("general.quantization_version", uint32_t{2}));
   TRY(writer.add("llama.block_count", s.n_layers));
   TRY(writer.add("llama.context_length", s.context));
   TRY(writer.add("llama.embedding_length", s.d_model));
@@ -89,61 +86,70 @@ Result<void> add_metadata(io::GgufWriter& writer, const Shape& s, const SynthOpt
   return {};
 }
 
-// Writes one tensor in pieces of about 4 MB.
-Result<void> write_tensor(io::GgufWriter& writer, const Tensor& tensor, uint64_t seed,
-                          const std::function<void(uint64_t)>& wrote) {
-  if (tensor.rows == 0) {
-    const std::vector<float> ones(tensor.cols, 1.0f);
+// Writes one tensor in pieces of about 4 MB. Row r comes from seed + r alone, whatever the threads.
+Result<void> write_tensor(io::GgufWriter& writer, const Tensor& tensor, uint64_t seed, ThreadPool& pool,
+                          const std::function<Result<void>(uint64_t)>& wrote) {
+  const uint64_t cols = tensor.shape.back();
+  if (tensor.shape.size() == 1) {
+    const std::vector<float> ones(cols, 1.0f);
     return writer.append(std::as_bytes(std::span(ones)));
   }
-  const uint64_t row_bytes = TRY_CTX(formats::row_bytes(tensor.format, tensor.cols), "while making {}", tensor.name);
+  const uint64_t rows = tensor.shape[0], row_bytes = TRY(formats::row_bytes(tensor.format, cols));
   // Activations keep their size through a product when weights have variance 1 / cols.
-  const float stddev = 1.0f / std::sqrt(static_cast<float>(tensor.cols));
-  const uint32_t piece = static_cast<uint32_t>(std::max<uint64_t>(1, (4u << 20) / row_bytes));
-  std::vector<std::byte> rows(piece * row_bytes);
-  for (uint32_t row = 0; row < tensor.rows; row += piece) {
-    const uint32_t n = std::min(piece, tensor.rows - row);
-    for (uint32_t i = 0; i < n; ++i) {
-      formats::random_row(tensor.format, seed + row + i, stddev, tensor.cols, rows.data() + i * row_bytes);
-    }
-    TRY(writer.append(std::span(rows).first(n * row_bytes)));
-    wrote(n * row_bytes);
+  const float stddev = 1.0f / std::sqrt(static_cast<float>(cols));
+  const uint64_t piece = std::max<uint64_t>(1, (4u << 20) / row_bytes);
+  std::vector<std::byte> bytes(piece * row_bytes);
+  for (uint64_t row = 0; row < rows; row += piece) {
+    const uint64_t n = std::min(piece, rows - row);
+    pool.parallel_for(n, 1, [&](size_t begin, size_t end, uint32_t) {
+      for (size_t i = begin; i < end; ++i) {
+        formats::random_row(tensor.format, seed + row + i, stddev, cols, bytes.data() + i * row_bytes);
+      }
+    });
+    TRY(writer.append(std::span(bytes).first(n * row_bytes)));
+    TRY(wrote(n * row_bytes));
   }
   return {};
 }
 
-Result<void> synth(const SynthOptions& options) {
-  const Shape* shape = nullptr;
+Result<const Shape*> find_shape(std::string_view name) {
   std::vector<std::string_view> names;
   for (const Shape& s : kShapes) {
     names.push_back(s.name);
-    if (s.name == options.shape) shape = &s;
+    if (s.name == name) return &s;
   }
-  if (!shape) {
-    return fail(ErrorCode::kInvalidArgument, "There is no shape \"{}\"; there are {}.", options.shape,
-                fmt::join(names, ", "));
-  }
-  const bool mix = options.format == "q4_k_m";
-  const std::optional<Format> format = mix ? Format::kQ4_K : formats::from_name(options.format);
-  if (!format) return fail(ErrorCode::kInvalidArgument, "There is no weight format \"{}\".", options.format);
+  return fail(ErrorCode::kInvalidArgument, "There is no shape \"{}\"; there are {}.", name, fmt::join(names, ", "));
+}
 
+Result<void> synth(const SynthOptions& options) {
+  const Shape& shape = *TRY(find_shape(options.shape));
+  const TargetFormat target = TRY(parse_target_format(options.format, /*encode=*/false));
+  const std::vector<Tensor> tensors = tensors_of(shape, target);
   io::GgufWriter writer = TRY(io::GgufWriter::create(options.out));
-  TRY(add_metadata(writer, *shape, options));
-  const std::vector<Tensor> tensors = tensors_of(*shape, *format, mix);
-  uint64_t total = 0;
+  TRY(add_metadata(writer, shape, target, options.seed));
+  uint64_t total = 0, done = 0;
   for (const Tensor& t : tensors) {
-    TRY(writer.declare(t.name, t.format, t.rows == 0 ? std::vector<uint64_t>{t.cols} : std::vector<uint64_t>{t.rows, t.cols}));
-    total += t.rows == 0 ? 4 * t.cols : t.rows * TRY(formats::row_bytes(t.format, t.cols));
+    TRY(writer.declare(t.name, t.format, t.shape));
+    total += (t.shape.size() == 1 ? 1 : t.shape[0]) * TRY(formats::row_bytes(t.format, t.shape.back()));
   }
   TRY(writer.write_header());
+
+  catch_interrupts();  // so that Ctrl-C leaves no half a file
   ProgressBar bar("writing");
-  uint64_t done = 0, seed = options.seed << 40;
+  ThreadPool pool(0);
+  const auto wrote = [&](uint64_t bytes) -> Result<void> {
+    if (take_interrupt()) return stopped(options.out);
+    bar.update(done += bytes, total);
+    return {};
+  };
+  uint64_t seed = options.seed << 40;  // each row of each tensor has a seed of its own
   for (const Tensor& t : tensors) {
-    TRY(write_tensor(writer, t, seed, [&](uint64_t bytes) { bar.update(done += bytes, total); }));
-    seed += t.rows;
+    TRY_CTX(write_tensor(writer, t, seed, pool, wrote), "while making {}", t.name);
+    seed += t.shape[0];
   }
   TRY(writer.finish());
-  fmt::print(stderr, "{}: {} in {}, {}\n", options.out, shape->name, options.format,
+  bar.clear();
+  fmt::print(stderr, "{}: {} in {}, {}\n", options.out, shape.name, target.name,
              human_bytes(static_cast<double>(total)));
   return {};
 }
@@ -154,10 +160,15 @@ void add_synth(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<SynthOptions>();
   CLI::App* command = app.add_subcommand("synth", "Write a model of real shapes with random weights");
   command->add_option("SHAPE", options->shape, "llama-3.2-1b, llama-3.2-3b, llama-3-8b or tiny")->required();
-  command->add_option("--format", options->format, "A weight format (f16, q8_0, q4_0, q4_k, ...), or the mix q4_k_m")
-      ->capture_default_str();
   command->add_option("-o,--out", options->out, "The .gguf file to write")->required();
+  command
+      ->add_option("-f,--format", options->format, "Format of the matrices: " + target_format_names(/*encode=*/false))
+      ->capture_default_str();
   command->add_option("--seed", options->seed, "Same seed, same bytes")->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  tern synth llama-3.2-1b --format q4_0 -o 1b.gguf    0.7 GB, then: tern bench 1b.gguf\n"
+      "  tern synth tiny --format f32 -o tiny.gguf           small enough for a look at everything");
   command->callback([options, &exit_code] {
     if (auto result = synth(*options); !result) exit_code = report(result.error());
   });

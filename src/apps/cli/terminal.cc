@@ -16,15 +16,22 @@ namespace tern::cli {
 namespace {
 
 volatile sig_atomic_t interrupted = 0;
-void on_interrupt(int) { interrupted = 1; }
+void on_interrupt(int) {
+  interrupted = 1;
+}
 
 const char* code(Style style) {
   switch (style) {
-    case Style::kDim: return "\033[2m";
-    case Style::kBold: return "\033[1m";
-    case Style::kRed: return "\033[31m";
-    case Style::kGreen: return "\033[32m";
-    case Style::kCyan: return "\033[36m";
+    case Style::kDim:
+      return "\033[2m";
+    case Style::kBold:
+      return "\033[1m";
+    case Style::kRed:
+      return "\033[31m";
+    case Style::kGreen:
+      return "\033[32m";
+    case Style::kCyan:
+      return "\033[36m";
   }
   return "";
 }
@@ -52,9 +59,15 @@ std::string scaled(double value, const char* const* units, size_t n_units) {
 
 }  // namespace
 
-bool stdin_is_terminal() { return isatty(0); }
-bool stdout_is_terminal() { return isatty(1); }
-bool stderr_is_terminal() { return isatty(2); }
+bool stdin_is_terminal() {
+  return isatty(0);
+}
+bool stdout_is_terminal() {
+  return isatty(1);
+}
+bool stderr_is_terminal() {
+  return isatty(2);
+}
 
 std::string styled(std::string_view text, Style style, int fd) {
   static const bool no_color = getenv("NO_COLOR") != nullptr;
@@ -75,7 +88,12 @@ std::string human_count(double count) {
 ProgressBar::ProgressBar(std::string label) : label_(std::move(label)), start_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
+  clear();
+}
+
+void ProgressBar::clear() {
   if (visible_) fputs("\r\033[K", stderr);
+  visible_ = false;
 }
 
 void ProgressBar::update(uint64_t done, uint64_t total) {
@@ -97,6 +115,7 @@ void ProgressBar::update(uint64_t done, uint64_t total) {
 LineReader::LineReader() : editing_(stdin_is_terminal() && stdout_is_terminal()) {
   if (!editing_) return;
   setlocale(LC_CTYPE, "");
+  if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");  // containers often name no locale; people type umlauts anyway
   using_history();
   stifle_history(1000);
   history_file_ = history_path();

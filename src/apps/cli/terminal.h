@@ -28,6 +28,7 @@ class ProgressBar {
   explicit ProgressBar(std::string label);
   ~ProgressBar();
   void update(uint64_t done, uint64_t total);
+  void clear();  // takes it off the screen, before something else is printed
 
  private:
   std::string label_;

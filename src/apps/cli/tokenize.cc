@@ -18,10 +18,10 @@ struct TokenizeOptions {
 
 Result<void> tokenize(const TokenizeOptions& options) {
   const engine::ModelText text = TRY(engine::load_text(options.path));
-  if (!text.tokenizer) return fail(ErrorCode::kUnsupported, "{} has no tokenizer.", options.path);
+  if (!text.tokenizer) return no_text(options.path, "tokenizer", text.text_problem);
   const std::string input = TRY(read_text("-"));
   if (options.decode) {
-    for (const int32_t id : TRY(parse_tokens(input))) {
+    for (const int32_t id : TRY(parse_token_list(input))) {
       if (id >= text.tokenizer->vocab_size()) {
         return fail(ErrorCode::kInvalidArgument, "Token id {} is beyond the vocabulary of {}.", id,
                     text.tokenizer->vocab_size());
@@ -51,6 +51,11 @@ void add_tokenize(CLI::App& app, int& exit_code) {
   command->add_flag("--bos", options->bos, "Put the begin-of-text token in front");
   command->add_flag("--decode", options->decode, "Read ids, print text");
   command->add_flag("--pieces", options->pieces, "One line per token: id and piece");
+  command->footer(
+      "Examples:\n"
+      "  echo -n 'Hello there' | tern tokenize model.gguf            15339,1070\n"
+      "  echo -n 'Hello there' | tern tokenize model.gguf --pieces   a line for each token\n"
+      "  echo 15339,1070 | tern tokenize model.gguf --decode         Hello there");
   command->callback([options, &exit_code] {
     if (auto result = tokenize(*options); !result) exit_code = report(result.error());
   });

@@ -1,0 +1,101 @@
+#include "apps/cli/usage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+namespace tern::cli {
+namespace {
+
+// Levenshtein distance: insertions, deletions and replacements from a to b.
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+// The known word that is nearest, if it is near enough to have been meant: "; did you mean X?", else nothing.
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+  size_t best = std::max<size_t>(2, word.size() / 3) + 1;
+  std::string_view found;
+  for (const std::string& candidate : known) {
+    const size_t d = candidate.starts_with(word) && word.size() > 2 ? 1 : distance(word, candidate);
+    if (d < best) best = d, found = candidate;
+  }
+  return found.empty() ? "." : fmt::format("; did you mean {}?", found);
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// `rest`: the words that `command` could not place.
+std::string unplaced(const CLI::App& command, const std::string& name, const std::vector<std::string>& rest) {
+  const auto dashed = std::ranges::find_if(rest, [](const std::string& w) { return w.size() > 1 && w[0] == '-'; });
+  if (dashed == rest.end()) {
+    return fmt::format("\"{}\" is one word too many for {}.", rest.front(), name);
+  }
+  const std::string word = dashed->substr(0, dashed->find('='));
+  return fmt::format("{} has no option {}{}", name, word, suggestion(word, option_names(command)));
+}
+
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  while (text.ends_with(' ') || text.ends_with('.')) text.pop_back();
+  return text + ".";
+}
+
+}  // namespace
+
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> called = app.get_subcommands();
+  const CLI::App& command = called.empty() ? app : *called.front();
+  const std::string name = called.empty() ? "tern" : "tern " + command.get_name();
+  const std::vector<std::string> rest = command.remaining();
+  std::string message = one_line(error.what());
+  if (called.empty() && !rest.empty() && !rest.front().starts_with('-')) {
+    const std::vector<std::string> commands = command_names(app);
+    message = fmt::format("There is no command {}{}", rest.front(), suggestion(rest.front(), commands));
+  } else if (!rest.empty()) {
+    message = unplaced(command, name, rest);
+  }
+  return fmt::format("{} ({} --help explains.)", message, name);
+}
+
+std::shared_ptr<CLI::Formatter> help_formatter() {
+  auto formatter = std::make_shared<CLI::Formatter>();
+  formatter->column_width(34);
+  formatter->label("REQUIRED", "");
+  formatter->label("TEXT", "TEXT");
+  formatter->label("UINT", "N");
+  formatter->label("INT", "N");
+  formatter->label("FLOAT", "X");
+  formatter->label("SUBCOMMAND", "COMMAND");
+  formatter->label("SUBCOMMANDS", "COMMANDS");
+  formatter->label("Subcommands", "Commands");
+  return formatter;
+}
+
+}  // namespace tern::cli
