@@ -88,6 +88,10 @@ struct KernelTable {
   void (*softcap)(const float* x, float cap, uint32_t n, float* out);
   void (*glu)(uint32_t activation, const float* gate, const float* up, uint32_t n, float* out);
   void (*add_scaled)(const float* x, float factor, uint32_t n, float* out);  // out += factor * x
+
+  // The machine's limits (roofs.h).
+  double (*peak)(uint32_t iterations, float x, float* result);  // f32 operations done
+  float (*read)(const float* from, size_t bytes);               // bytes: a multiple of 1 KiB
 };
 
 /// The table called `isa`, or the best that this machine can execute when `isa` is empty.

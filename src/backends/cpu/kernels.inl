@@ -7,9 +7,10 @@
 #include "backends/cpu/decode.inl"
 #include "backends/cpu/linear.inl"
 #include "backends/cpu/attention.inl"
+#include "backends/cpu/roofs.inl"
 // clang-format on
 
 constexpr KernelTable make_table(const char* name) {
-  return {name, kLanes,   decoder, linear, linear_scratch, attention, attention_scratch,
-          rope, rms_norm, add,     scale,  softcap,        glu,       add_scaled};
+  return {name,  kLanes,  decoder, linear,     linear_scratch, attention, attention_scratch, rope, rms_norm, add,
+          scale, softcap, glu,     add_scaled, peak,           read};
 }

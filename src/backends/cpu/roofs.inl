@@ -1,0 +1,27 @@
+// What the machine can do at most: nothing but FMAs from registers, and nothing but reads.
+
+constexpr int kPeakSums = 2 * kTileRows * kTileTokens <= 16 ? 8 : 16;  // enough to hide the latency, few enough to fit
+
+/// iterations * kPeakSums vectors of FMAs; gives the number of operations done, an FMA being two.
+double peak(uint32_t iterations, float x, float* result) {
+  vf sums[kPeakSums] = {};
+  const vf w = splat(x);
+  for (uint32_t i = 0; i < iterations; ++i) {
+#pragma GCC unroll 16
+    for (int s = 0; s < kPeakSums; ++s) sums[s] = fma(w, w, sums[s]);
+  }
+  for (int s = 1; s < kPeakSums; ++s) sums[0] = sums[0] + sums[s];
+  *result = sum_lanes(sums[0]);
+  return 2.0 * kPeakSums * kLanes * iterations;
+}
+
+/// Reads `bytes`, a multiple of 1 KiB.
+float read(const float* from, size_t bytes) {
+  vf sums[8] = {};
+  for (size_t i = 0; i < bytes / sizeof(float); i += 8 * kLanes) {
+#pragma GCC unroll 8
+    for (int s = 0; s < 8; ++s) sums[s] = sums[s] + load(from + i + s * kLanes);
+  }
+  for (int s = 1; s < 8; ++s) sums[0] = sums[0] + sums[s];
+  return sum_lanes(sums[0]);
+}
