@@ -107,7 +107,7 @@ TEST(BadConfigTest, LongRopeFactors) {
 }
 
 TEST(BadConfigTest, Windows) {
-  expect_bad_config("gemma2", [](Json& c) { c["sliding_window"] = 0; }, {"sliding_window is 0", "1 to"});
+  expect_bad_config("gemma2", [](Json& c) { c["sliding_window"] = 1u << 25; }, {"sliding_window is 33554432", "0 to"});
   expect_bad_config("gemma2", [](Json& c) { c["layer_types"] = Json::array({"full_attention"}); },
                     {"layer_types lists 1", "num_hidden_layers is 2"});
   expect_bad_config(

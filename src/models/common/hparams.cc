@@ -134,7 +134,8 @@ Result<void> read_windows(const Config& config, uint32_t period, Hparams& hp) {
   const bool used = TRY(config.flag(kUseWindow, true));
   hp.windows.assign(hp.n_layers, 0);
   if (!used || !config.has(kWindow)) return {};
-  const uint32_t window = TRY(config.u32(kWindow, kContextRange));
+  const uint32_t window = TRY(config.u32(kWindow, {0, kContextRange.max}));
+  if (window == 0) return {};
   std::optional<std::vector<bool>> windowed =
       TRY(config.is_gguf() ? windowed_layers_gguf(config, hp) : windowed_layers_hf(config, hp));
   if (!windowed) {
