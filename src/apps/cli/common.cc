@@ -36,21 +36,28 @@ int report(const Error& error) {
 }
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
+  const char* group = "Model";
   command.add_option("MODEL", options.path, "A .gguf file, or a Hugging Face folder (config.json, *.safetensors)")
       ->required();
   command.add_option("--device", options.device, "auto, cpu, or ref (the slow, exact reference)")
       ->check(CLI::IsMember({"auto", "cpu", "ref"}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(group);
   command.add_option("-t,--threads", options.threads, "Worker threads; 0: one per available core")
       ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  command.add_option("--isa", options.isa, "Force the kernels of one instruction set: scalar, avx2, avx512");
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--isa", options.isa, "Use the kernels of one instruction set: scalar, avx2, avx512")->group(group);
   command.add_option("-c,--context", options.context, "Positions of context; 0: the model's own, at most 4096")
-      ->capture_default_str();
-  command.add_option("--kv", options.kv_format, "Format of the KV cache: f32, f16 or q8_0")->capture_default_str();
-  command.add_option("--chunk", options.chunk, "Prompt tokens computed in one step")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--kv", options.kv_format, "Format of the KV cache: f32, f16 or q8_0")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--chunk", options.chunk, "Tokens of a prompt computed in one step")
       ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(group);
 }
 
 Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine) {

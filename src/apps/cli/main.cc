@@ -9,7 +9,7 @@
 int main(int argc, char** argv) {
   using namespace tern::cli;
   CLI::App app(
-      "Tern runs Llama-family language models on any CPU.\n\n"
+      "Tern runs language models of the Llama family on any CPU.\n\n"
       "  tern chat model.gguf                 talk to a model\n"
       "  tern run model.gguf -p 'Once upon'   continue a text\n"
       "  tern info model.gguf                 what is in a file and what memory it needs\n"
@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   add_convert(app, exit_code);
   add_synth(app, exit_code);
 
+  for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
   if (argc == 1) {
     fputs(app.help().c_str(), stderr);
     return kBadInput;

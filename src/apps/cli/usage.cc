@@ -67,6 +67,36 @@ std::string one_line(std::string text) {
   return text + ".";
 }
 
+// "-n,--max-tokens N    Tokens to generate at most [0]": what the option takes in one letter or word, its default in
+// brackets. CLI11's own spells out types and checks, which our descriptions say better.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() {
+    column_width(32);
+    label("SUBCOMMAND", "COMMAND");
+  }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0 || option->get_positional()) return "";
+    const std::string type = option->get_type_name();
+    const std::string_view name = std::string_view(type).substr(0, type.find(':'));
+    if (name == "UINT" || name == "INT") return " N";
+    return name == "FLOAT" ? " X" : " " + std::string(name);
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string value = option->get_default_str();
+    return option->get_description() + (value.empty() ? "" : fmt::format(" [{}]", value));
+  }
+
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
+    while (help.ends_with('\n')) help.pop_back();
+    for (size_t at; (at = help.find("\n\n\n")) != help.npos;) help.erase(at, 1);
+    return help + "\n";
+  }
+};
+
 }  // namespace
 
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
@@ -84,18 +114,6 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   return fmt::format("{} ({} --help explains.)", message, name);
 }
 
-std::shared_ptr<CLI::Formatter> help_formatter() {
-  auto formatter = std::make_shared<CLI::Formatter>();
-  formatter->column_width(34);
-  formatter->label("REQUIRED", "");
-  formatter->label("TEXT", "TEXT");
-  formatter->label("UINT", "N");
-  formatter->label("INT", "N");
-  formatter->label("FLOAT", "X");
-  formatter->label("SUBCOMMAND", "COMMAND");
-  formatter->label("SUBCOMMANDS", "COMMANDS");
-  formatter->label("Subcommands", "Commands");
-  return formatter;
-}
+std::shared_ptr<CLI::Formatter> help_formatter() { return std::make_shared<HelpFormatter>(); }
 
 }  // namespace tern::cli
