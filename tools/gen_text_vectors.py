@@ -120,7 +120,8 @@ EXPRESSIONS = [
     "'  x '.strip()", "'xxaxx'.strip('x')", "'  x '.lstrip()", "'  x '.rstrip()", "'abc'.lstrip('ab')", "'a,b,c'.split(',')", "'a b  c'.split()", "' a b '.split(' ')", "'a,b,c'.split(',', 1)",
     "'a,b,c'.rsplit(',', 1)", "'<think>x</think>y'.split('</think>')[-1].lstrip('\\n')", "'a\\nb\\r\\nc\\n'.splitlines()", "s.startswith('he')", "s.endswith('x')", "s.startswith(('x', 'he'))", "s.upper()",
     "'ABC'.lower()", "'they\\'re bill\\'s'.title()", "'heLLo'.capitalize()", "'aXbX'.replace('X', '-')", "'aXbX'.replace('X', '-', 1)", "'hello'.find('l')", "'hello'.find('z')", "'hello'.count('l')",
-    "', '.join(['a', 'b'])", "'123'.isdigit()", "'12a'.isdigit()", "'abc'.isalpha()", "'  '.isspace()", "'abc'.islower()", "'prefix-x'.removeprefix('prefix-')", "l.index(2)", "l.count(2)", "'ß'.upper() != ''",
+    "', '.join(['a', 'b'])", "'123'.isdigit()", "'12a'.isdigit()", "'abc'.isalpha()", "'  '.isspace()", "'abc'.islower()", "'prefix-x'.removeprefix('prefix-')", "l.index(2)", "l.count(2)", "[1, 2, 3].pop()", "[1, 2, 3].pop(0)", "'{}-{}'.format(n, s)", "'{1}{0}{{}}{x}'.format(1, 'b', x=none)",
+    "none|selectattr('x')|list", "none|map('upper')|list", "0|reject('odd')|list", "'a\\n\\n'|indent", "'ß'.upper() != ''",
     "range(5)|list", "range(2, 5)|list", "range(10, 0, -3)|list", "range(0)|list", "dict(a=1, b='x')", "dict({'a': 1}, b=2)", "namespace(a=1).a", "strftime_now('%d %b %Y')", "strftime_now('%Y-%m-%d %H:%M:%S %A %j %I %p %y %B %a %%')",
     "messages[0]['role'] if messages else 'empty'", "(n, s)", "n, s", "[l, [l]]|tojson", "l == [1, 2, 3, 4]", "d == {'k': 'v'}", "'1' == 1", "none == false", "(1, 2) == [1, 2]", "1 == true", "n|string|length",
     "((((1))))", "[[[[1]]]]", "{'a': {'b': {'c': 1}}}.a.b.c", "l|first + l|last", "-n|abs", "not n is odd", "n * -1", "l|length > 2 and s|length < 99", "('x' ~ n)|upper", "d['k'] + d.k", "s|replace('h', 'H')|trim|length",
@@ -131,7 +132,7 @@ ERRORS = [
     "{{ 1|nofilter }}", "{{ 1 is notest }}", "{% for %}{% endfor %}", "{% if %}x{% endif %}", "{% if x %}", "{% endif %}", "{% for x in l %}", "{{", "{{ x", "{% x", "{# x", "{{ 'a }}", "{{ ( }}", "{{ ) }}",
     "{{ [1, }}", "{{ {'a' 1} }}", "{% raw %}x", "{{ a b }}", "{{ 1 + }}", "{{ 'x'|trim( }}", "{% set = 1 %}", "{% macro %}{% endmacro %}", "{% unknown %}", "{% break %}", "{{ l.append }}{{ n() }}",
     "{% for a, b in [1] %}{% endfor %}", "{% set n.x = 1 %}", "{{ [1, 2]|first(1, 2, 3) }}", "{{ s.split('') }}", "{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}", "{% macro f(a) %}{% endmacro %}{{ f(b=2) }}", "{{ ? }}",
-    "{{ missing|tojson }}", "{{ range(1, 2, 0)|list }}", "{% include 'x' %}", "{% else %}", "{{ loop.index }}",
+    "{{ missing|tojson }}", "{{ '{}'.format() }}", "{{ '{'.format(1) }}", "{{ '}'.format(1) }}", "{{ [].pop() }}", "{{ [1].pop(1) }}", "{{ range(1, 2, 0)|list }}", "{% include 'x' %}", "{% else %}", "{{ loop.index }}",
 ]
 
 CONTEXT = {

@@ -8,8 +8,8 @@ namespace tern::text {
 namespace {
 
 // Two million steps are half a second. A real conversation takes some hundreds per message.
-constexpr jinja::Budget kBase = {2'000'000, 64 << 20};
-constexpr int64_t kStepsPerByte = 50, kBytesPerByte = 100;
+constexpr jinja::Budget kBase = {2'000'000, 16 << 20};
+constexpr int64_t kStepsPerByte = 50, kBytesPerByte = 200;
 
 // The size of what a template is given, as a measure of what it may need.
 int64_t size_of(const Json& json) {

@@ -1,7 +1,11 @@
 #include "text/unicode.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
+#include <numeric>
+#include <span>
+#include <utility>
 
 namespace tern::text {
 namespace {
@@ -169,6 +173,17 @@ void decompose(uint32_t cp, std::vector<Unit>& out) {
   if (it->second) decompose(it->second, out);
 }
 
+// Stable by combining class, in linear time however many marks a hostile text piles up: a counting sort.
+void order_marks(std::span<Unit> marks) {
+  const auto by_class = [](const Unit& a, const Unit& b) { return a.combining_class < b.combining_class; };
+  if (std::is_sorted(marks.begin(), marks.end(), by_class)) return;
+  std::array<uint32_t, 257> starts{};
+  for (const Unit& mark : marks) ++starts[mark.combining_class + 1u];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  const std::vector<Unit> unordered(marks.begin(), marks.end());
+  for (const Unit& mark : unordered) marks[starts[mark.combining_class]++] = mark;
+}
+
 // The composition of a pair, or 0.
 uint32_t compose(uint32_t a, uint32_t b) {
   if (a >= kLBase && a < kLBase + kLCount && b >= kVBase && b < kVBase + kVCount) {
@@ -231,7 +246,7 @@ std::string to_nfc(std::string_view text) {
   }
   for (auto it = units.begin(); it != units.end();) {
     const auto end = std::find_if(it, units.end(), [](const Unit& u) { return u.combining_class == 0; });
-    std::stable_sort(it, end, [](const Unit& a, const Unit& b) { return a.combining_class < b.combining_class; });
+    order_marks({it, end});
     it = end == units.end() ? end : end + 1;
   }
   compose_all(units);

@@ -97,18 +97,23 @@ Result<Call> call_from(const Args& args, size_t skip) {
   return call;
 }
 
+// map, select and their kin take what is false (none above all) for an empty list.
+Result<List> items_or_none(Context& context, const Value& input) {
+  return truthy(input) ? iterate(context.heap, input) : List();
+}
+
 Result<Value> map(Context& context, const Value& input, const Args& args) {
   List out;
   if (args.positional.empty()) {
     const auto [attribute, fallback] = TRY(args.bind({"attribute", "default"}));
     if (!given(attribute)) return fail(ErrorCode::kInvalidFile, "map needs a filter's name or attribute=.");
-    for (const Value& item : TRY(iterate(context.heap, input))) {
+    for (const Value& item : TRY(items_or_none(context, input))) {
       const Value value = TRY(get_path(context, item, attribute));
       out.push_back(value.is_undefined() && !fallback.is_undefined() ? fallback : value);
     }
   } else {
     const Call call = TRY(call_from(args, 0));
-    for (const Value& item : TRY(iterate(context.heap, input))) {
+    for (const Value& item : TRY(items_or_none(context, input))) {
       TRY(context.heap.spend(1));
       TRY(context.heap.look_at(item));
       out.push_back(TRY(apply_filter(context, call.name, item, call.args)));
@@ -124,7 +129,7 @@ Result<Value> select(Context& context, const Value& input, const Args& args) {
   }
   const Call call = TRY(call_from(args, kByAttribute ? 1 : 0));
   List out;
-  for (const Value& item : TRY(iterate(context.heap, input))) {
+  for (const Value& item : TRY(items_or_none(context, input))) {
     TRY(context.heap.spend(1));
     const Value value = kByAttribute ? TRY(get_path(context, item, args.positional[0])) : item;
     const bool passes = call.name.empty() ? truthy(value) : TRY(apply_test(context, call.name, value, call.args));
@@ -154,16 +159,26 @@ Result<std::vector<Keyed>> keyed_items(Context& context, const Value& input, con
   return out;
 }
 
-// Stable. A comparison may fail, which std::stable_sort cannot say: the first error is kept and later ones skipped.
+// A merge sort of our own: comparisons may fail, and with NaN they are no order, which std::sort answers with undefined
+// behaviour. Stable.
 Result<void> sort_keyed(Context& context, std::vector<Keyed>& items, bool descending) {
-  Result<void> outcome;
-  std::ranges::stable_sort(items, [&](const Keyed& a, const Keyed& b) {
-    if (!outcome) return false;
-    auto order = compare(context.heap, descending ? b.key : a.key, descending ? a.key : b.key);
-    if (!order) outcome = std::unexpected(std::move(order).error());
-    return order && *order < 0;
-  });
-  return outcome;
+  std::vector<Keyed> merged(items.size());
+  for (size_t width = 1; width < items.size(); width *= 2) {
+    for (size_t begin = 0; begin < items.size(); begin += 2 * width) {
+      const size_t middle = std::min(begin + width, items.size()), end = std::min(begin + 2 * width, items.size());
+      size_t left = begin, right = middle;
+      for (size_t i = begin; i < end; ++i) {
+        bool take_right = left == middle;
+        if (left < middle && right < end) {
+          const int order = TRY(compare(context.heap, items[right].key, items[left].key));
+          take_right = descending ? order > 0 : order < 0;
+        }
+        merged[i] = items[take_right ? right++ : left++];
+      }
+    }
+    std::swap(items, merged);
+  }
+  return {};
 }
 
 Result<Value> values_of(Context& context, const std::vector<Keyed>& items) {

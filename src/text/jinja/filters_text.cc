@@ -92,7 +92,8 @@ Result<Value> indent(Context& context, const Value& input, const Args& args) {
     TRY(context.heap.claim(static_cast<size_t>(std::max<int64_t>(spaces, 0))));
     prefix.assign(static_cast<size_t>(std::max<int64_t>(spaces, 0)), ' ');
   }
-  const std::vector<std::string_view> lines = split_lines(*text.string + "\n");
+  const std::string ended = *text.string + "\n";
+  const std::vector<std::string_view> lines = split_lines(ended);
   TRY(context.heap.claim(lines.size() * (sizeof(std::string_view) + 1)));
   std::string out;
   for (size_t i = 0; i < lines.size(); ++i) {

@@ -4,8 +4,9 @@
 //   source -> tokenize (lexer.h) -> parse (parser.h) -> Interpreter -> text
 //                                                        |-> eval: operators.h, builtins.h on values (value.h)
 //
-// Differences from Jinja that a chat template can notice: integers have 64 bits, recursive loops, inheritance, import
-// and formatting with % are refused, and lists may be appended to (transformers' sandbox forbids it).
+// Differences from Jinja that a chat template can notice: integers have 64 bits; recursive loops, inheritance, import
+// and formatting with % are refused; `safe` marks nothing (in Jinja, text added to safe text is escaped as HTML even
+// though nothing else is); lists may be changed with append and pop (transformers' sandbox forbids it).
 #pragma once
 
 #include <deque>

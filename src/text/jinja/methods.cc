@@ -118,6 +118,49 @@ Result<Value> join(Context& context, const Value& self, const Args& args) {
   return apply_filter(context, "join", items, Args{{self}, {}});
 }
 
+// The argument that a replacement field names: by number, by name, or the next one.
+Result<Value> format_argument(const Args& args, std::string_view field, size_t& next) {
+  for (const auto& [name, value] : args.named) {
+    if (name == field) return value;
+  }
+  const bool number = field.size() < 10 && std::ranges::all_of(field, [](char c) { return c >= '0' && c <= '9'; });
+  if (!number) {
+    return fail(ErrorCode::kUnsupported,
+                "Tern's format has no value for \"{{{}}}\"; it knows {{}}, {{0}} and {{name}}.", field.substr(0, 64));
+  }
+  size_t index = 0;
+  for (const char c : field) index = index * 10 + static_cast<size_t>(c - '0');
+  if (field.empty()) index = next++;
+  if (index < args.positional.size()) return args.positional[index];
+  return fail(ErrorCode::kInvalidFile, "format has {} values, but value {} is asked for.", args.positional.size(),
+              index);
+}
+
+// str.format with {}, {0}, {name} and doubled braces; conversions and format specifications are refused.
+Result<Value> format(Context& context, const Value& self, const Args& args) {
+  const std::string_view text = *self.string;
+  std::string out;
+  size_t next = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if ((c == '{' || c == '}') && i + 1 < text.size() && text[i + 1] == c) {
+      out += c;
+      ++i;
+    } else if (c == '{') {
+      const size_t end = text.find('}', i);
+      if (end == std::string_view::npos) return fail(ErrorCode::kInvalidFile, "A \"{{\" of format has no \"}}\".");
+      const Value value = TRY(format_argument(args, text.substr(i + 1, end - i - 1), next));
+      TRY(append_str(context.heap, out, value));
+      i = end;
+    } else if (c == '}') {
+      return fail(ErrorCode::kInvalidFile, "A \"}}\" of format stands alone.");
+    } else {
+      out += c;
+    }
+  }
+  return context.heap.string(std::move(out));
+}
+
 template <bool (*kIs)(uint32_t)>
 Result<Value> all_characters(Context&, const Value& self, const Args& args) {
   TRY(args.expect_none());
@@ -167,6 +210,7 @@ constexpr NamedMethod kStringMethods[] = {
     {"find", find},
     {"count", count_text},
     {"join", join},
+    {"format", format},
     {"isdigit", all_characters<is_number>},
     {"isalpha", all_characters<is_letter>},
     {"isalnum", all_characters<is_alphanumeric>},
@@ -199,7 +243,18 @@ Result<Value> count_items(Context& context, const Value& self, const Args& args)
   return Value::of(count);
 }
 
-constexpr NamedMethod kListMethods[] = {{"append", append}, {"index", index}, {"count", count_items}};
+Result<Value> pop(Context&, const Value& self, const Args& args) {
+  const auto [at] = TRY(args.bind({"index"}));
+  const int64_t size = static_cast<int64_t>(self.list->size());
+  const int64_t index = at.is_undefined() ? size - 1 : TRY(integer_of(at, "pop"));
+  const int64_t place = index < 0 ? index + size : index;
+  if (place < 0 || place >= size) return fail(ErrorCode::kInvalidFile, "pop takes item {} of {}.", index, size);
+  const Value item = (*self.list)[static_cast<size_t>(place)];
+  self.list->erase(self.list->begin() + place);
+  return item;
+}
+
+constexpr NamedMethod kListMethods[] = {{"append", append}, {"pop", pop}, {"index", index}, {"count", count_items}};
 constexpr NamedMethod kTupleMethods[] = {{"index", index}, {"count", count_items}};
 
 template <bool kKeys, bool kValues>

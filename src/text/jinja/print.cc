@@ -192,9 +192,10 @@ class JsonWriter {
   Result<void> dict(const Dict& dict, int depth) {
     auto items = dict.items;
     if (style_.sort_keys) {
-      std::ranges::stable_sort(items, [](const auto& a, const auto& b) {
-        return a.first.is_string() && b.first.is_string() && *a.first.string < *b.first.string;
-      });
+      for (const auto& item : items) {
+        if (!item.first.is_string()) return fail(ErrorCode::kInvalidFile, "Only keys that are strings can be sorted.");
+      }
+      std::ranges::sort(items, [](const auto& a, const auto& b) { return *a.first.string < *b.first.string; });
     }
     out += '{';
     for (size_t i = 0; i < items.size(); ++i) {
