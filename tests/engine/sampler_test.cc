@@ -170,16 +170,16 @@ std::set<int32_t> naive_support(const Logits& logits, const SamplingOptions& opt
     normalise();
   };
   const auto by_p = [](const Token& a, const Token& b) { return a.p > b.p; };
-  std::ranges::stable_sort(tokens, by_p);
+  std::ranges::sort(tokens, by_p);
   if (options.top_k > 0 && options.top_k < tokens.size()) tokens.resize(options.top_k);
   normalise();
   if (options.typical_p < 1) {
     double entropy = 0;
     for (const Token& t : tokens) entropy -= t.p * std::log(t.p);
     const auto distance = [&](const Token& t) { return std::abs(-std::log(t.p) - entropy); };
-    std::ranges::stable_sort(tokens, [&](const Token& a, const Token& b) { return distance(a) < distance(b); });
+    std::ranges::sort(tokens, [&](const Token& a, const Token& b) { return distance(a) < distance(b); });
     keep_mass(options.typical_p);
-    std::ranges::stable_sort(tokens, by_p);
+    std::ranges::sort(tokens, by_p);
   }
   if (options.top_p < 1) keep_mass(options.top_p);
   const double best = tokens[0].p;
