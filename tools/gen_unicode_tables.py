@@ -4,6 +4,7 @@
 Source: Python's unicodedata; the PyPI package unicodedata2 (same interface, newer Unicode) is used when installed.
 Usage: tools/gen_unicode_tables.py > src/text/unicode_tables.inc
 """
+
 import sys
 
 try:
@@ -73,7 +74,9 @@ def decompositions():
 
 def case_pairs(change):
     """[cp, changed] where the change is one code point (the simple mappings)."""
-    return [[cp, ord(change(chr(cp)))] for cp in CODE_POINTS if len(change(chr(cp))) == 1 and change(chr(cp)) != chr(cp)]
+    return [
+        [cp, ord(change(chr(cp)))] for cp in CODE_POINTS if len(change(chr(cp))) == 1 and change(chr(cp)) != chr(cp)
+    ]
 
 
 def main():

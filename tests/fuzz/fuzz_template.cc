@@ -8,7 +8,8 @@ using namespace tern;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Json conversation = *parse_json(R"({
     "messages": [{"role": "system", "content": "  Be brief. "}, {"role": "user", "content": "Größe <b>?\n"},
-                 {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1.5}}}]},
+                 {"role": "assistant", "content": null,
+                  "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1.5}}}]},
                  {"role": "tool", "content": {"a": [1, true, null]}}],
     "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
     "extra": {"n": 3, "l": [3, 1, 2], "s": "hello", "d": {"k": "v", "n": {"x": -1}}}})");

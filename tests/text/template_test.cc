@@ -1,4 +1,4 @@
-// Chat templates against jinja2 set up as transformers sets it up (tools/gen_text_vectors.py).
+// Chat templates against jinja2 set up as transformers sets it up (tools/gen_template_cases.py).
 #include <gtest/gtest.h>
 
 #include "text/chat_template.h"
