@@ -1,8 +1,8 @@
 // Test data for the text room from llama3-tokenizer-js (Llama 3's vocabulary and merges, and an encoder of its own).
 //
 //   node tools/gen_text_vectors.mjs extract    (run by `npm ci` in tests/peers) writes what is too large or not ours to
-//                                              commit to tests/peers/node_modules/.tern: the vocabulary, and Llama 3.1's
-//                                              chat template
+//                                              commit to tests/peers/node_modules/.tern: the vocabulary and the
+//                                              chat template of Llama 3.1
 //   node tools/gen_text_vectors.mjs vectors    writes tests/data/text/llama3_vectors.json: [text, ids] pairs
 //
 // The peer's \s is JavaScript's, which has U+FEFF and lacks U+0085; tiktoken and Hugging Face go by White_Space, so
