@@ -65,14 +65,25 @@ StepCost cost_of(const graph::Plan& plan) {
   return cost;
 }
 
-struct BenchResult {
-  uint32_t batch = 1;
-  double decode_tok_s = 0, achieved_gb_s = 0, share_of_bandwidth = 0;
+struct Prefill {
+  double tok_s = 0, gflop_s = 0;
 };
 
-struct PrefillResult {
-  double tok_s = 0, share_of_peak = 0;
+struct Decode {
+  uint32_t batch = 1;
+  double tok_s = 0, gb_s = 0;
 };
+
+struct Report {
+  Prefill prefill;
+  std::vector<Decode> decodes;
+  uint64_t peak_rss = 0;  // before the limits were measured: they take memory of their own
+  backends::Roofs roofs;
+};
+
+double share(double part, double whole) {
+  return whole > 0 ? part / whole : 0;
+}
 
 std::vector<int32_t> random_tokens(uint32_t n, uint32_t vocab, uint64_t seed) {
   formats::Random random(seed);
@@ -141,8 +152,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-Result<PrefillResult> measure_prefill(engine::Model& model, const BenchOptions& options, const backends::Roofs& roofs,
-                                      const StepCost& cost) {
+Result<Prefill> measure_prefill(engine::Model& model, const BenchOptions& options, const StepCost& cost) {
   std::vector<double> seconds;
   for (uint32_t r = 0; r < options.repeats; ++r) {
     Run run(model);
@@ -152,14 +162,12 @@ Result<PrefillResult> measure_prefill(engine::Model& model, const BenchOptions& 
     seconds.push_back(seconds_now() - start);
   }
   const double operations = options.prompt * cost.operations + cost.head_operations;
-  return PrefillResult{options.prompt / median(seconds), operations / median(seconds) * 1e-9 / roofs.peak_gflop_s};
+  return Prefill{options.prompt / median(seconds), operations / median(seconds) * 1e-9};
 }
 
-Result<BenchResult> measure_decode(engine::Model& model, const BenchOptions& options, uint32_t batch,
-                                   const backends::Roofs& roofs, const StepCost& cost) {
-  BenchResult result{.batch = batch};
+Result<Decode> measure_decode(engine::Model& model, const BenchOptions& options, uint32_t batch, const StepCost& cost) {
   const uint32_t steps = options.generate - 1;  // the first token belongs to the prefill
-  if (steps == 0) return result;
+  if (steps == 0) return Decode{.batch = batch};
   const uint32_t depth = std::max(1u, options.depth);
   std::vector<double> seconds;
   for (uint32_t r = 0; r < options.repeats; ++r) {
@@ -175,48 +183,45 @@ Result<BenchResult> measure_decode(engine::Model& model, const BenchOptions& opt
   const double step_s = median(seconds) / steps;
   const double kv_tokens = batch * (depth + options.generate / 2.0);
   const double bytes = cost.weights_read(batch) + kv_tokens * static_cast<double>(cost.kv_bytes_token);
-  result.decode_tok_s = batch / step_s;
-  result.achieved_gb_s = bytes / step_s * 1e-9;
-  result.share_of_bandwidth = result.achieved_gb_s / roofs.read_gb_s;
-  return result;
+  return Decode{batch, batch / step_s, bytes / step_s * 1e-9};
 }
 
-void print(const PrefillResult& prefill, const std::vector<BenchResult>& results, const BenchOptions& options,
-           const backends::Roofs& roofs, const engine::Model& model) {
+void print(const Report& report, const BenchOptions& options, const engine::Model& model) {
   const graph::Target& target = model.backend->target();
   fmt::print("{} on {}, {} thread{}\n", styled(model.files.name, Style::kBold), target.device, target.threads,
              target.threads == 1 ? "" : "s");
-  fmt::print("limits measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s\n\n", roofs.read_gb_s, roofs.peak_gflop_s);
-  fmt::print("{:<24} {:>10.1f} tok/s {:>12} {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
-             prefill.tok_s, "", 100 * prefill.share_of_peak);
+  fmt::print("limits of the machine, measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s\n\n",
+             report.roofs.read_gb_s, report.roofs.peak_gflop_s);
+  fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GFLOP/s {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
+             report.prefill.tok_s, report.prefill.gflop_s,
+             100 * share(report.prefill.gflop_s, report.roofs.peak_gflop_s));
   if (options.generate == 1) return;
-  for (const BenchResult& r : results) {
-    fmt::print("{:<24} {:>10.1f} tok/s {:>7.1f} GB/s {:>5.1f}% of bandwidth\n",
-               fmt::format("decode of {}, batch {}", options.generate, r.batch), r.decode_tok_s, r.achieved_gb_s,
-               100 * r.share_of_bandwidth);
+  for (const Decode& decode : report.decodes) {
+    fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GB/s    {:>5.1f}% of bandwidth\n",
+               fmt::format("decode of {}, batch {}", options.generate, decode.batch), decode.tok_s, decode.gb_s,
+               100 * share(decode.gb_s, report.roofs.read_gb_s));
   }
 }
 
-Json to_json(const PrefillResult& prefill, const std::vector<BenchResult>& results, const BenchOptions& options,
-             const backends::Roofs& roofs, const OpenedModel& opened) {
+Json to_json(const Report& report, const BenchOptions& options, const OpenedModel& opened) {
   Json list = Json::array();
-  for (const BenchResult& r : results) {
+  for (const Decode& decode : report.decodes) {
     list.push_back({{"model", opened.model->files.name},
-                    {"batch", r.batch},
+                    {"batch", decode.batch},
                     {"prompt", options.prompt},
                     {"generate", options.generate},
                     {"depth", options.depth},
                     {"threads", opened.model->backend->target().threads},
                     {"device", opened.model->backend->target().device},
-                    {"prefill_tok_s", prefill.tok_s},
-                    {"decode_tok_s", r.decode_tok_s},
-                    {"achieved_gb_s", r.achieved_gb_s},
-                    {"roof_gb_s", roofs.read_gb_s},
-                    {"roof_gflop_s", roofs.peak_gflop_s},
-                    {"share_of_bandwidth", r.share_of_bandwidth},
-                    {"share_of_peak", prefill.share_of_peak},
+                    {"prefill_tok_s", report.prefill.tok_s},
+                    {"decode_tok_s", decode.tok_s},
+                    {"achieved_gb_s", decode.gb_s},
+                    {"roof_gb_s", report.roofs.read_gb_s},
+                    {"roof_gflop_s", report.roofs.peak_gflop_s},
+                    {"share_of_bandwidth", share(decode.gb_s, report.roofs.read_gb_s)},
+                    {"share_of_peak", share(report.prefill.gflop_s, report.roofs.peak_gflop_s)},
                     {"load_s", opened.load_s},
-                    {"peak_rss_bytes", peak_rss_bytes()}});
+                    {"peak_rss_bytes", report.peak_rss}});
   }
   return list;
 }
@@ -240,22 +245,23 @@ Result<void> bench(BenchOptions options) {
   const engine::EngineOptions engine = engine_options(options);
   const OpenedModel opened = TRY(open_model(options.model, engine));
   engine::Model& model = *opened.model;
-  const backends::Roofs roofs = backends::measure_roofs(model.backend->target().threads, options.model.isa);
   const StepCost cost = cost_of(model.engine->plan());
   ProgressBar bar("measuring");
   const size_t parts = options.batches.size() + 1;
+  Report report;
   bar.update(0, parts);
-  const PrefillResult prefill = TRY(measure_prefill(model, options, roofs, cost));
-  std::vector<BenchResult> results;
+  report.prefill = TRY(measure_prefill(model, options, cost));
   for (const uint32_t batch : options.batches) {
-    bar.update(1 + results.size(), parts);
-    results.push_back(TRY(measure_decode(model, options, batch, roofs, cost)));
+    bar.update(1 + report.decodes.size(), parts);
+    report.decodes.push_back(TRY(measure_decode(model, options, batch, cost)));
   }
+  report.peak_rss = peak_rss_bytes();
+  report.roofs = backends::measure_roofs(model.backend->target().threads, options.model.isa);
   bar.clear();
   if (options.json) {
-    std::cout << to_json(prefill, results, options, roofs, opened).dump() << std::endl;
+    std::cout << to_json(report, options, opened).dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
   } else {
-    print(prefill, results, options, roofs, model);
+    print(report, options, model);
   }
   return {};
 }

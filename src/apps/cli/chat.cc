@@ -58,7 +58,7 @@ class Chat {
     std::string message;
     bool quoted = false;
     while (true) {
-      const LineReader::Line line = reader_.read(message.empty() && !quoted ? "> " : ". ");
+      const LineReader::Line line = reader_.read(message.empty() && !quoted ? ">" : ".");
       if (line.end == LineReader::End::kEof) return message.empty() ? std::nullopt : std::optional(message);
       if (line.end == LineReader::End::kInterrupted) {
         fmt::print("{}\n", styled("(Ctrl-D or /exit leaves)", Style::kDim));
@@ -99,9 +99,10 @@ class Chat {
       fmt::print("{}\n", styled(rest.empty() ? "(no system message)" : "(system message set)", Style::kDim));
     } else if (name == "/stats") {
       const engine::EngineStats stats = model_.engine->stats();
-      fmt::print("{} prompt tokens ({} of them remembered), {} generated, {} of {} KV pages free, {} of memory\n",
-                 stats.prompt_tokens, stats.shared_tokens, stats.generated_tokens, stats.pages_free, stats.pages_total,
-                 human_bytes(static_cast<double>(peak_rss_bytes())));
+      fmt::print(
+          "{} prompt tokens computed, {} taken from the cache, {} generated; {} of {} KV pages free; {} of memory\n",
+          stats.prompt_tokens, stats.shared_tokens, stats.generated_tokens, stats.pages_free, stats.pages_total,
+          human_bytes(static_cast<double>(peak_rss_bytes())));
     } else {
       fmt::print("There is no command {}; /help lists them.\n", io::printable(name));
     }

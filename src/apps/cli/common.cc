@@ -47,7 +47,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
       ->group(group);
-  command.add_option("--isa", options.isa, "Use the kernels of one instruction set: scalar, avx2, avx512")->group(group);
+  command.add_option("--isa", options.isa, "Use the kernels of one instruction set: scalar, avx2, avx512")
+      ->group(group);
   command.add_option("-c,--context", options.context, "Positions of context; 0: the model's own, at most 4096")
       ->capture_default_str()
       ->group(group);

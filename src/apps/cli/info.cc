@@ -79,7 +79,9 @@ Result<std::vector<MemoryRow>> memory_rows(const models::Hparams& h, const graph
   }
 }
 
-std::string bytes_text(uint64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
+std::string bytes_text(uint64_t bytes) {
+  return human_bytes(static_cast<double>(bytes));
+}
 
 Json to_json(const Info& info) {
   const models::Hparams& h = info.hparams;

@@ -20,6 +20,10 @@ void on_interrupt(int) {
   interrupted = 1;
 }
 
+bool use_colors(int fd) {
+  return getenv("NO_COLOR") == nullptr && isatty(fd);
+}
+
 const char* code(Style style) {
   switch (style) {
     case Style::kDim:
@@ -70,8 +74,7 @@ bool stderr_is_terminal() {
 }
 
 std::string styled(std::string_view text, Style style, int fd) {
-  static const bool no_color = getenv("NO_COLOR") != nullptr;
-  if (no_color || !isatty(fd)) return std::string(text);
+  if (!use_colors(fd)) return std::string(text);
   return fmt::format("{}{}\033[0m", code(style), text);
 }
 
@@ -132,7 +135,11 @@ LineReader::Line LineReader::read(const char* prompt) {
     if (!std::getline(std::cin, line)) return {End::kEof, {}};
     return {End::kLine, std::move(line)};
   }
-  char* text = readline(prompt);
+  take_interrupt();  // one that came too late to stop an answer is not meant for this line
+  // \1 and \2 enclose what takes no room on the screen.
+  const std::string start =
+      use_colors(1) ? fmt::format("\1{}\2{}\1\033[0m\2 ", code(Style::kGreen), prompt) : fmt::format("{} ", prompt);
+  char* text = readline(start.c_str());
   if (take_interrupt()) {
     free(text);
     fputs("\n", stdout);

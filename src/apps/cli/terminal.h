@@ -46,6 +46,7 @@ class LineReader {
     End end;
     std::string text;  // without the newline
   };
+  /// prompt: shown on a terminal, followed by a space.
   Line read(const char* prompt);
   void remember(const std::string& entry);  // into the history, saved between runs
 
