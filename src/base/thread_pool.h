@@ -48,8 +48,9 @@ class ThreadPool {
   uint32_t threads() const { return threads_; }
 
   using Body = FunctionRef<void(size_t begin, size_t end, uint32_t worker)>;
-  /// Splits [0, n) into one contiguous range per worker, each worker < threads() at most once, the caller among them;
-  /// returns when all are done. No range but the last is shorter than `least` items, so that small loops stay here.
+  /// Splits [0, n) into a few contiguous ranges per thread, which the workers, the caller among them, take one by one;
+  /// returns when all are done. worker < threads() tells who runs a range, for scratch memory. No range is shorter than
+  /// `least` items, so that small loops stay with the caller.
   void parallel_for(size_t n, size_t least, Body body);
 
  private:

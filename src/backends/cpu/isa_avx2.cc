@@ -17,12 +17,28 @@ constexpr int kTileRows = 4, kTileTokens = 2;  // 8 sums, 2 x and 1 w of 16 regi
 inline vf fma(vf a, vf b, vf c) {
   return _mm256_fmadd_ps(a, b, c);
 }
+inline __m128i load_8(const uint8_t* p) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+}
+inline __m128i load_16(const uint8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+inline vi load_u8(const uint8_t* p) {
+  return reinterpret_cast<vi>(_mm256_cvtepu8_epi32(load_8(p)));
+}
+inline vi load_i8(const uint8_t* p) {
+  return reinterpret_cast<vi>(_mm256_cvtepi8_epi32(load_8(p)));
+}
+inline vi load_u16(const uint8_t* p) {
+  return reinterpret_cast<vi>(_mm256_cvtepu16_epi32(load_16(p)));
+}
 inline vf load_halves(const uint8_t* p) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_cvtph_ps(load_16(p));
 }
 inline float half_to_float(uint16_t h) {
   return _cvtsh_ss(h);
 }
+using Nibbles = NibblesByArithmetic;
 
 #include "backends/cpu/kernels.inl"
 

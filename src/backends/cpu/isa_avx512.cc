@@ -17,13 +17,35 @@ constexpr int kTileRows = 4, kTileTokens = 4;  // 16 sums, 4 x and 1 w of 32 reg
 inline vf fma(vf a, vf b, vf c) {
   return _mm512_fmadd_ps(a, b, c);
 }
+// With a mask of all lanes, as the forms without one warn in GCC 12.
+inline __m128i load_16(const uint8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+inline __m256i load_32(const uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline vi load_u8(const uint8_t* p) {
+  return reinterpret_cast<vi>(_mm512_maskz_cvtepu8_epi32(0xffff, load_16(p)));
+}
+inline vi load_i8(const uint8_t* p) {
+  return reinterpret_cast<vi>(_mm512_maskz_cvtepi8_epi32(0xffff, load_16(p)));
+}
+inline vi load_u16(const uint8_t* p) {
+  return reinterpret_cast<vi>(_mm512_maskz_cvtepu16_epi32(0xffff, load_32(p)));
+}
 inline vf load_halves(const uint8_t* p) {
-  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-  return _mm512_maskz_cvtph_ps(0xffff, halves);  // the unmasked one warns in GCC 12
+  return _mm512_maskz_cvtph_ps(0xffff, load_32(p));
 }
 inline float half_to_float(uint16_t h) {
   return _cvtsh_ss(h);
 }
+
+/// s q - m of codes q = 0..15, from a table of all sixteen; bits above these four do not count.
+struct Nibbles {
+  vf table;
+  Nibbles(vf s, vf m) : table(s * vf{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} - m) {}
+  vf operator()(vi codes) const { return _mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(codes), table); }
+};
 
 #include "backends/cpu/kernels.inl"
 

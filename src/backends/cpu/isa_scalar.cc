@@ -16,12 +16,25 @@ constexpr int kTileRows = 4, kTileTokens = 2;  // 8 sums, 2 x and 1 w of 16 regi
 inline vf fma(vf a, vf b, vf c) {
   return a * b + c;
 }
+inline vi load_u8(const uint8_t* p) {
+  return vi{p[0], p[1], p[2], p[3]};
+}
+inline vi load_i8(const uint8_t* p) {
+  const auto* q = reinterpret_cast<const int8_t*>(p);
+  return vi{q[0], q[1], q[2], q[3]};
+}
+inline vi load_u16(const uint8_t* p) {
+  uint16_t q[kLanes];
+  __builtin_memcpy(q, p, sizeof q);
+  return vi{q[0], q[1], q[2], q[3]};
+}
 inline vf load_halves(const uint8_t* p) {
   return halves_to_float(load_u16(p));
 }
 inline float half_to_float(uint16_t h) {
   return halves_to_float(splat(int32_t{h}))[0];
 }
+using Nibbles = NibblesByArithmetic;
 
 #include "backends/cpu/kernels.inl"
 

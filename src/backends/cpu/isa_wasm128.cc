@@ -1,5 +1,7 @@
 // SIMD128 of WebAssembly: the same four lanes as "scalar", which every engine executes as vectors.
 #ifdef __wasm_simd128__
+#include <wasm_simd128.h>
+
 #include <utility>
 
 #include "backends/cpu/kernels.h"
@@ -16,12 +18,24 @@ constexpr int kTileRows = 4, kTileTokens = 2;
 inline vf fma(vf a, vf b, vf c) {
   return a * b + c;
 }
+inline vi load_u8(const uint8_t* p) {
+  const v128_t bytes = wasm_v128_load32_zero(p);
+  return reinterpret_cast<vi>(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
+}
+inline vi load_i8(const uint8_t* p) {
+  const v128_t bytes = wasm_v128_load32_zero(p);
+  return reinterpret_cast<vi>(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(bytes)));
+}
+inline vi load_u16(const uint8_t* p) {
+  return reinterpret_cast<vi>(wasm_u32x4_load16x4(p));
+}
 inline vf load_halves(const uint8_t* p) {
   return halves_to_float(load_u16(p));
 }
 inline float half_to_float(uint16_t h) {
   return halves_to_float(splat(int32_t{h}))[0];
 }
+using Nibbles = NibblesByArithmetic;
 
 #include "backends/cpu/kernels.inl"
 

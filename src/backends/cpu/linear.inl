@@ -14,16 +14,19 @@ size_t linear_scratch() {
   return kRows * kChunk + kRows * kTokens * kLanes;
 }
 
-/// sums[r][t] += w[r] . x[t] over n columns. w: [MR][kChunk], zeros from n on; sums: kTokens vectors between rows.
+/// sums[t][r] += w[r] . x[t] over n columns. w: [MR][kChunk], zeros from n on; sums: kRows vectors between tokens.
 template <int MR, int NR>
 void multiply(const float* w, const float* const* x, uint32_t k0, uint32_t n, float* sums) {
-  vf sum[MR][NR];
-  for (int r = 0; r < MR; ++r) {
-    for (int t = 0; t < NR; ++t) sum[r][t] = load(sums + (r * kTokens + t) * kLanes);
-  }
+  vf sum[MR][NR], xs[NR];
   const float* row[NR];
-  for (int t = 0; t < NR; ++t) row[t] = x[t] + k0;
-  const auto step = [&](uint32_t i, const vf* xs) {
+  // Every loop over the tile is unrolled, or the compiler keeps the tile in memory.
+#pragma GCC unroll 16
+  for (int t = 0; t < NR; ++t) {
+    row[t] = x[t] + k0;
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r) sum[r][t] = load(sums + (t * kRows + r) * kLanes);
+  }
+  const auto multiply_step = [&](uint32_t i) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int r = 0; r < MR; ++r) {
       const vf ws = load(w + r * kChunk + i);
@@ -31,23 +34,23 @@ void multiply(const float* w, const float* const* x, uint32_t k0, uint32_t n, fl
       for (int t = 0; t < NR; ++t) sum[r][t] = fma(ws, xs[t], sum[r][t]);
     }
   };
-  vf xs[NR];
   uint32_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
 #pragma GCC unroll 16
     for (int t = 0; t < NR; ++t) xs[t] = load(row[t] + i);
-    step(i, xs);
+    multiply_step(i);
   }
   if (i < n) {
+#pragma GCC unroll 16
     for (int t = 0; t < NR; ++t) xs[t] = load_part(row[t] + i, n - i);
-    step(i, xs);
+    multiply_step(i);
   }
-  for (int r = 0; r < MR; ++r) {
-    for (int t = 0; t < NR; ++t) store(sums + (r * kTokens + t) * kLanes, sum[r][t]);
+#pragma GCC unroll 16
+  for (int t = 0; t < NR; ++t) {
+#pragma GCC unroll 16
+    for (int r = 0; r < MR; ++r) store(sums + (t * kRows + r) * kLanes, sum[r][t]);
   }
 }
-
-using MultiplyFn = void (*)(const float*, const float* const*, uint32_t, uint32_t, float*);
 
 /// Rows [0, n_rows) against tokens [0, NR): as many accumulators at a time as there are registers for.
 template <int NR>
@@ -55,8 +58,8 @@ void multiply_rows(const float* w, uint32_t n_rows, const float* const* x, uint3
   // With few tokens more rows, so that there are enough independent sums to hide the latency of FMA.
   constexpr int MR = NR == 1 ? 2 * kTileRows : kTileRows;
   uint32_t r = 0;
-  for (; r + MR <= n_rows; r += MR) multiply<MR, NR>(w + r * kChunk, x, k0, n, sums + r * kTokens * kLanes);
-  for (; r < n_rows; ++r) multiply<1, NR>(w + r * kChunk, x, k0, n, sums + r * kTokens * kLanes);
+  for (; r + MR <= n_rows; r += MR) multiply<MR, NR>(w + r * kChunk, x, k0, n, sums + r * kLanes);
+  for (; r < n_rows; ++r) multiply<1, NR>(w + r * kChunk, x, k0, n, sums + r * kLanes);
 }
 
 /// Rows against tokens [0, m), kTileTokens at a time.
@@ -64,9 +67,9 @@ template <int NR = kTileTokens>
 void multiply_tile(const float* w, uint32_t n_rows, const float* const* x, uint32_t m, uint32_t k0, uint32_t n,
                    float* sums) {
   uint32_t t = 0;
-  for (; t + NR <= m; t += NR) multiply_rows<NR>(w, n_rows, x + t, k0, n, sums + t * kLanes);
+  for (; t + NR <= m; t += NR) multiply_rows<NR>(w, n_rows, x + t, k0, n, sums + t * kRows * kLanes);
   if constexpr (NR > 1) {
-    if (t < m) multiply_tile<NR - 1>(w, n_rows, x + t, m - t, k0, n, sums + t * kLanes);
+    if (t < m) multiply_tile<NR - 1>(w, n_rows, x + t, m - t, k0, n, sums + t * kRows * kLanes);
   }
 }
 
@@ -74,7 +77,7 @@ void multiply_tile(const float* w, uint32_t n_rows, const float* const* x, uint3
 void finish_tile(const LinearArgs& a, uint32_t t0, uint32_t m, uint32_t r0, uint32_t n_rows, const float* sums) {
   float values[kRows];
   for (uint32_t t = 0; t < m; ++t) {
-    for (uint32_t r = 0; r < n_rows; ++r) values[r] = sum_lanes(load(sums + (r * kTokens + t) * kLanes));
+    for (uint32_t r = 0; r < n_rows; ++r) values[r] = sum_lanes(load(sums + (t * kRows + r) * kLanes));
     const uint32_t column = a.y0 + r0;
     float* y = a.y[t0 + t] + column;
     if (a.w_up) {
@@ -92,7 +95,7 @@ void finish_tile(const LinearArgs& a, uint32_t t0, uint32_t m, uint32_t r0, uint
 
 void linear(const LinearArgs& a) {
   float* w = a.scratch;                      // [kRows][kChunk]
-  float* sums = a.scratch + kRows * kChunk;  // [kRows][kTokens] vectors
+  float* sums = a.scratch + kRows * kChunk;  // [kTokens][kRows] vectors
   const uint32_t tile = a.w_up ? kRows / 2 : kRows;
   for (uint32_t t0 = 0; t0 < a.m; t0 += kTokens) {
     const uint32_t m = a.m - t0 < kTokens ? a.m - t0 : kTokens;
@@ -100,7 +103,7 @@ void linear(const LinearArgs& a) {
       const uint32_t single = a.n_rows - r0 < tile ? a.n_rows - r0 : tile;
       const uint32_t n_rows = a.w_up ? 2 * single : single;
       for (uint32_t r = 0; r < n_rows; ++r) {
-        for (uint32_t t = 0; t < m; ++t) store(sums + (r * kTokens + t) * kLanes, vf{});
+        for (uint32_t t = 0; t < m; ++t) store(sums + (t * kRows + r) * kLanes, vf{});
       }
       for (uint32_t k0 = 0; k0 < a.k; k0 += kChunk) {
         const uint32_t n = a.k - k0 < kChunk ? a.k - k0 : kChunk;

@@ -4,7 +4,8 @@ constexpr int kPeakSums = 2 * kTileRows * kTileTokens <= 16 ? 8 : 16;  // enough
 
 /// iterations * kPeakSums vectors of FMAs; gives the number of operations done, an FMA being two.
 double peak(uint32_t iterations, float x, float* result) {
-  vf sums[kPeakSums] = {};
+  vf sums[kPeakSums];  // all different, or the compiler computes one for all
+  for (int s = 0; s < kPeakSums; ++s) sums[s] = splat(x * static_cast<float>(s));
   const vf w = splat(x);
   for (uint32_t i = 0; i < iterations; ++i) {
 #pragma GCC unroll 16

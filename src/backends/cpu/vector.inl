@@ -1,13 +1,11 @@
 // Vectors of kLanes floats and what the kernels do with them, in the vector extensions that GCC and Clang share. The
-// including isa_<name>.cc has defined kLanes, and after the types the three functions that profit from intrinsics:
-// fma, and loads of halves. (Included inside the instruction set's anonymous namespace, as all of kernels.inl.)
+// including isa_<name>.cc has defined kLanes, and defines, after the types, what takes intrinsics: fma, and loads of
+// bytes, words and halves, which compilers widen badly by themselves (GCC 12: 20 times slower). (Included inside the
+// instruction set's anonymous namespace, as all of kernels.inl.)
 
 typedef float vf __attribute__((vector_size(4 * kLanes)));
 typedef int32_t vi __attribute__((vector_size(4 * kLanes)));
 typedef float vf_anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
-typedef uint8_t vu8_anywhere __attribute__((vector_size(kLanes), aligned(1), may_alias));
-typedef int8_t vi8_anywhere __attribute__((vector_size(kLanes), aligned(1), may_alias));
-typedef uint16_t vu16_anywhere __attribute__((vector_size(2 * kLanes), aligned(1), may_alias));
 
 inline vf load(const float* p) {
   return *reinterpret_cast<const vf_anywhere*>(p);
@@ -34,15 +32,6 @@ inline void store_part(float* p, vf v, uint32_t n) {
 
 inline vf to_float(vi v) {
   return __builtin_convertvector(v, vf);
-}
-inline vi load_u8(const uint8_t* p) {
-  return __builtin_convertvector(*reinterpret_cast<const vu8_anywhere*>(p), vi);
-}
-inline vi load_i8(const uint8_t* p) {
-  return __builtin_convertvector(*reinterpret_cast<const vi8_anywhere*>(p), vi);
-}
-inline vi load_u16(const uint8_t* p) {
-  return __builtin_convertvector(*reinterpret_cast<const vu16_anywhere*>(p), vi);
 }
 inline vf bits_to_float(vi v) {
   return reinterpret_cast<vf>(v);
@@ -90,3 +79,11 @@ inline float largest_lane(vf v) {
   for (int i = 1; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
   return largest;
 }
+
+/// s q - m of codes q = 0..15; bits above these four do not count. Where vectors hold sixteen floats, `Nibbles` is a
+/// table instead.
+struct NibblesByArithmetic {
+  vf s, m;
+  NibblesByArithmetic(vf scale, vf min) : s(scale), m(min) {}
+  vf operator()(vi codes) const { return s * to_float(codes & 15) - m; }
+};
