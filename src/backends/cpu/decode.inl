@@ -31,8 +31,7 @@ void decode_q4_0(Format, const std::byte* row, uint32_t k0, uint32_t n, float* o
   float d[kChunk / 32];
   load_scales<kBytes>(b, n, d);
   for (uint32_t k = 0; k < n; k += 32, b += kBytes) {
-    const vf s = splat(d[k / 32]);
-    const Nibbles value(s, 8.0f * s);  // d q - 8 d is exact, hence d (q - 8)
+    const Nibbles value(splat(d[k / 32]), 8, vf{});
     for (uint32_t i = 0; i < 16; i += kLanes) {
       const vi pair = load_u8(b + 2 + i);
       store(out + k + i, value(pair));
@@ -48,7 +47,7 @@ void decode_q4_1(Format, const std::byte* row, uint32_t k0, uint32_t n, float* o
   load_scales<kBytes>(b, n, d);
   load_scales<kBytes>(b + 2, n, m);
   for (uint32_t k = 0; k < n; k += 32, b += kBytes) {
-    const Nibbles value(splat(d[k / 32]), -splat(m[k / 32]));
+    const Nibbles value(splat(d[k / 32]), 0, -splat(m[k / 32]));
     for (uint32_t i = 0; i < 16; i += kLanes) {
       const vi pair = load_u8(b + 4 + i);
       store(out + k + i, value(pair));
@@ -88,7 +87,8 @@ struct Q4_K {
   static void block(const uint8_t* b, float* out) {
     const KScales k(load_half(b), load_half(b + 2), b + 4);
     for (int j = 0; j < 8; j += 2) {
-      const Nibbles low(splat(k.scale[j]), splat(k.min[j])), high(splat(k.scale[j + 1]), splat(k.min[j + 1]));
+      const Nibbles low(splat(k.scale[j]), 0, splat(k.min[j]));
+      const Nibbles high(splat(k.scale[j + 1]), 0, splat(k.min[j + 1]));
       for (uint32_t i = 0; i < 32; i += kLanes) {
         const vi pair = load_u8(b + 16 + 16 * j + i);
         store(out + 32 * j + i, low(pair));

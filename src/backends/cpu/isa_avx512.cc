@@ -40,10 +40,11 @@ inline float half_to_float(uint16_t h) {
   return _cvtsh_ss(h);
 }
 
-/// s q - m of codes q = 0..15, from a table of all sixteen; bits above these four do not count.
+/// s (q - bias) - m of codes q = 0..15, from a table of all sixteen; bits above these four do not count.
 struct Nibbles {
   vf table;
-  Nibbles(vf s, vf m) : table(s * vf{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} - m) {}
+  Nibbles(vf s, int bias, vf m)
+      : table(s * (to_float(vi{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} - bias)) - m) {}
   vf operator()(vi codes) const { return _mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(codes), table); }
 };
 

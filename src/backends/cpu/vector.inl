@@ -80,10 +80,11 @@ inline float largest_lane(vf v) {
   return largest;
 }
 
-/// s q - m of codes q = 0..15; bits above these four do not count. Where vectors hold sixteen floats, `Nibbles` is a
-/// table instead.
+/// s (q - bias) - m of codes q = 0..15; bits above these four do not count. Where vectors hold sixteen floats,
+/// `Nibbles` is a table instead.
 struct NibblesByArithmetic {
   vf s, m;
-  NibblesByArithmetic(vf scale, vf min) : s(scale), m(min) {}
-  vf operator()(vi codes) const { return s * to_float(codes & 15) - m; }
+  int bias;
+  NibblesByArithmetic(vf scale, int b, vf min) : s(scale), m(min), bias(b) {}
+  vf operator()(vi codes) const { return s * to_float((codes & 15) - bias) - m; }
 };
