@@ -10,7 +10,7 @@ namespace tern::engine {
 
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress) {
-  io::ModelFiles files = TRY_CTX(io::open_model(path), "while loading {}", path);
+  io::ModelFiles files = TRY(io::open_model(path));
   return load_model(std::move(files), std::move(backend), options, progress);
 }
 

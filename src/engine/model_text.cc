@@ -120,7 +120,7 @@ Result<ModelText> read_text(const io::ModelFiles& files) {
 }
 
 Result<ModelText> load_text(const std::string& path) {
-  const io::ModelFiles files = TRY_CTX(io::open_model(path), "while loading {}", path);
+  const io::ModelFiles files = TRY(io::open_model(path));
   return TRY_CTX(read_text(files), "while loading {}", path);
 }
 

@@ -280,6 +280,7 @@ void add_bench(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option("-b,--batch", options->batches, "Sequences decoded together: 1,4,8,16")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   command->add_option("--depth", options->depth, "Tokens in each sequence's context before decoding")

@@ -9,9 +9,9 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <sstream>
 
 #include "apps/cli/terminal.h"
+#include "io/file.h"
 #include "io/text.h"
 
 namespace tern::cli {
@@ -105,12 +105,13 @@ Result<std::vector<int32_t>> parse_token_list(std::string_view list) {
 
 Result<std::string> read_text(const std::string& path) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  if (io::is_directory(path)) return fail(ErrorCode::kNotFound, "{} is a folder, expected a file.", path);
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad()) {
     return fail(ErrorCode::kNotFound, "The file {} cannot be read: {}.", path, strerror(errno));
   }
-  return std::move(text).str();
+  return text;
 }
 
 std::unexpected<Error> stopped(const std::string& file) {

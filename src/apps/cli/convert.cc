@@ -109,12 +109,12 @@ Result<uint64_t> bytes_of(const Output& output) {
 Result<void> convert(const ConvertOptions& options) {
   const double start = seconds_now();
   const TargetFormat target = TRY(parse_target_format(options.format, /*encode=*/true));
-  const io::ModelFiles files = TRY_CTX(io::open_model(options.source), "while opening {}", options.source);
-  const models::Export model = TRY_CTX(models::export_gguf(files), "while opening {}", options.source);
+  const io::ModelFiles files = TRY(io::open_model(options.source));
+  const models::Export model = TRY_CTX(models::export_gguf(files), "while loading {}", options.source);
   const Plan plan(model.tensors, target);
 
   io::GgufWriter writer = TRY(io::GgufWriter::create(options.out));
-  TRY_CTX(add_metadata(writer, model, files, target), "while opening {}", options.source);
+  TRY_CTX(add_metadata(writer, model, files, target), "while loading {}", options.source);
   uint64_t total = 0, done = 0;
   for (const Output& output : plan.outputs()) {
     TRY(writer.declare(output.tensor->name, output.format, output.tensor->shape));

@@ -35,12 +35,16 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
   command.add_option("--penalty-last", s.penalty_last_n, "Tokens that penalties look back on")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--logit-bias", options.logit_bias, "ID:BIAS, added to a token's logit; repeatable")->group(group);
+  command.add_option("--logit-bias", options.logit_bias, "ID:BIAS, added to a token's logit; repeatable")
+      ->allow_extra_args(false)
+      ->group(group);
   command.add_option("--seed", s.seed, "Same seed, same text; default: random")->group(group);
   command.add_option("-n,--max-tokens", options.max_tokens, "Tokens to generate at most; 0: until the model ends")
       ->capture_default_str();
-  command.add_option("--stop", options.stop, "Stop before this text; repeatable");
-  command.add_option("--stop-token", options.stop_tokens, "Stop at this token id; repeatable");
+  command.add_option("--stop", options.stop, "Stop before this text; repeatable")->allow_extra_args(false);
+  command.add_option("--stop-token", options.stop_tokens, "Stop at this token id; repeatable")
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0, INT32_MAX));
   command.add_flag("--ignore-eos", options.ignore_eos, "Go on after the model's end token");
 }
 

@@ -189,10 +189,10 @@ Result<void> print_metadata(const io::ModelFiles& files) {
 }
 
 Result<void> info(const InfoOptions& options) {
-  Info info{.files = TRY_CTX(io::open_model(options.path), "while opening {}", options.path)};
+  Info info{.files = TRY(io::open_model(options.path))};
   if (options.metadata) return print_metadata(info.files);
   if (options.tensors) return print_tensors(info.files.weights);
-  models::ModelGraph model = TRY_CTX(models::build_graph(info.files), "while reading {}", options.path);
+  models::ModelGraph model = TRY_CTX(models::build_graph(info.files), "while loading {}", options.path);
   const auto backend = TRY(backends::make_backend(options.device, {}));
   if (options.dump_graph) {
     if (backend->target().fuse) TRY(graph::run_passes(model.graph, backend->target()));
@@ -205,7 +205,7 @@ Result<void> info(const InfoOptions& options) {
     return {};
   }
   info.hparams = std::move(model.hparams);
-  info.text = TRY_CTX(engine::read_text(info.files), "while reading {}", options.path);
+  info.text = TRY_CTX(engine::read_text(info.files), "while loading {}", options.path);
   info.contents = count(info.files.weights);
   info.memory = TRY(memory_rows(info.hparams, plan, *backend));
   if (options.json) {

@@ -22,17 +22,28 @@ struct RunOptions {
   bool json = false;
 };
 
+// text: JSON or @file. Templates read whatever they are given, so what is no conversation is refused here.
+Result<Json> parse_messages(const std::string& text) {
+  const bool file = text.starts_with('@');
+  const std::string source = file ? TRY(read_text(text.substr(1))) : text;
+  Json messages = TRY_CTX(parse_json(source), "while reading --messages");
+  bool good = messages.is_array() && !messages.empty();
+  for (const Json& message : messages) {
+    const Json* role = json_find(message, "role");
+    good = good && role && role->is_string() && message.contains("content");
+  }
+  if (good) return messages;
+  return fail(ErrorCode::kInvalidArgument,
+              "--messages is not a list such as [{{\"role\": \"user\", \"content\": \"Hello\"}}].");
+}
+
 // The prompt in ids: --tokens as given, --messages or --chat through the template, else raw text.
 Result<std::vector<int32_t>> encode(const engine::Model& model, const RunOptions& options) {
   if (!options.tokens.empty()) return parse_tokens(options.tokens);
   const bool needs_template = options.chat || !options.messages.empty();
   if (!model.tokenizer) return no_text(options.model.path, "tokenizer (--tokens takes ids)", model.text_problem);
   if (needs_template && !model.chat_template) return no_text(options.model.path, "chat template", model.text_problem);
-  if (!options.messages.empty()) {
-    const bool file = options.messages.starts_with('@');
-    const std::string text = file ? TRY(read_text(options.messages.substr(1))) : options.messages;
-    return engine::encode_chat(model, TRY_CTX(parse_json(text), "while reading --messages"));
-  }
+  if (!options.messages.empty()) return engine::encode_chat(model, TRY(parse_messages(options.messages)));
   if (!options.prompt && stdin_is_terminal()) fmt::print(stderr, "The prompt, ended by Ctrl-D:\n");
   const std::string prompt = options.prompt ? *options.prompt : TRY(read_text("-"));
   if (!options.chat) return engine::encode_prompt(model, prompt, /*special=*/false);

@@ -97,6 +97,20 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+// CLI11's words for a value that is missing or of the wrong kind, in ours.
+std::string value_problem(const CLI::ParseError& error) {
+  const std::string what = error.what();
+  if (const std::string_view start = "Could not convert: "; what.starts_with(start)) {
+    const size_t equals = what.find(" = ");
+    return fmt::format("{} cannot be \"{}\".", what.substr(start.size(), equals - start.size()),
+                       equals == what.npos ? "" : what.substr(equals + 3));
+  }
+  if (what.find(" required ") != what.npos && what.ends_with(" missing")) {
+    return fmt::format("{} needs a value.", what.substr(0, what.find(':')));
+  }
+  return one_line(what);
+}
+
 }  // namespace
 
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
@@ -104,7 +118,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = called.empty() ? app : *called.front();
   const std::string name = called.empty() ? "tern" : "tern " + command.get_name();
   const std::vector<std::string> rest = command.remaining();
-  std::string message = one_line(error.what());
+  std::string message = value_problem(error);
   if (called.empty() && !rest.empty() && !rest.front().starts_with('-')) {
     const std::vector<std::string> commands = command_names(app);
     message = fmt::format("There is no command {}{}", rest.front(), suggestion(rest.front(), commands));
