@@ -20,7 +20,7 @@ demo:  ## install what is missing, build, and chat with the model in models/
 build: $(BUILD)/build.ninja  ## build/tern, optimised
 	@cmake --build $(BUILD) -j $(JOBS) --target tern
 
-$(BUILD)/build.ninja:
+$(BUILD)/build.ninja: CMakePresets.json
 	@cmake --preset release -B $(BUILD) >$(BUILD).log 2>&1 || (cat $(BUILD).log; exit 1)
 	@rm -f $(BUILD).log
 
