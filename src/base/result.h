@@ -51,23 +51,23 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> text, Ar
 }  // namespace tern
 
 // auto x = TRY(expr);  returns the error of `expr` to the caller, else yields its value.
-#define TRY(expr)                                                              \
-  ({                                                                           \
-    auto tern_result_ = (expr);                                                \
+#define TRY(expr)                                                               \
+  ({                                                                            \
+    auto tern_result_ = (expr);                                                 \
     if (!tern_result_) return std::unexpected(std::move(tern_result_).error()); \
-    *std::move(tern_result_);                                                  \
+    *std::move(tern_result_);                                                   \
   })
 
 // TRY_CTX(expr, "while reading tensor {}", name) adds a link to the chain.
-#define TRY_CTX(expr, ...)                                            \
-  ({                                                                  \
-    auto tern_result_ = (expr);                                       \
-    if (!tern_result_) {                                              \
-      auto tern_error_ = std::move(tern_result_).error();             \
-      tern_error_.context.push_back(fmt::format(__VA_ARGS__));        \
-      return std::unexpected(std::move(tern_error_));                 \
-    }                                                                 \
-    *std::move(tern_result_);                                         \
+#define TRY_CTX(expr, ...)                                     \
+  ({                                                           \
+    auto tern_result_ = (expr);                                \
+    if (!tern_result_) {                                       \
+      auto tern_error_ = std::move(tern_result_).error();      \
+      tern_error_.context.push_back(fmt::format(__VA_ARGS__)); \
+      return std::unexpected(std::move(tern_error_));          \
+    }                                                          \
+    *std::move(tern_result_);                                  \
   })
 
 #define ASSERT(condition) \

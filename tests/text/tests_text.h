@@ -22,6 +22,8 @@ inline Json read_json(const std::string& path) {
   return parsed ? *std::move(parsed) : Json();
 }
 
-inline std::string data_path(const std::string& name) { return std::string(TERN_TEST_DATA "/text/") + name; }
+inline std::string data_path(const std::string& name) {
+  return std::string(TERN_TEST_DATA "/text/") + name;
+}
 
 }  // namespace tern::text

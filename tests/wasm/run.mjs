@@ -7,11 +7,13 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { Tern } from "./module.mjs";
 
-const [wasm = "build-wasm/tern.wasm", native = "build/tern", file = "models/tern-demo-q8_0.gguf"] = process.argv.slice(2);
+const [wasm = "build-wasm/tern.wasm", native = "build/tern", file = "models/tern-demo-q8_0.gguf"] =
+  process.argv.slice(2);
 const prompts = ["Hello!", "What is Tern?", "What is 47 + 85?", "Sort these words: pear, apple, fig."];
 
 const tern = await Tern.instantiate(readFileSync(wasm));
-assert.throws(() => tern.load(new Uint8Array([1, 2, 3, 4])), /magic|GGUF|short|bytes/, "a wrong file is an error, not a trap");
+const wrongFile = new Uint8Array([1, 2, 3, 4]);
+assert.throws(() => tern.load(wrongFile), /magic|GGUF|short|bytes/, "a wrong file is an error, not a trap");
 const info = tern.load(readFileSync(file));
 console.log(`loaded ${file} on ${info.device}`);
 
@@ -21,7 +23,8 @@ for (const prompt of prompts) {
   const start = performance.now();
   const ours = tern.complete({ messages, temperature: 0, max_tokens: 64 });
   const seconds = (performance.now() - start) / 1000;
-  const theirs = JSON.parse(execFileSync(native, ["run", file, "--chat", "-p", prompt, "--greedy", "-n", "64", "--json"]));
+  const args = ["run", file, "--chat", "-p", prompt, "--greedy", "-n", "64", "--json"];
+  const theirs = JSON.parse(execFileSync(native, args));
   assert.deepEqual(ours.tokens, theirs.tokens, `tokens of "${prompt}"`);
   assert.equal(ours.text, theirs.text);
   console.log(`  ${prompt} -> ${ours.text.trim()} (${(ours.tokens.length / seconds).toFixed(0)} tok/s)`);

@@ -55,7 +55,9 @@ const char* answer(const Json& value) {
   return module().answer.c_str();
 }
 
-const char* answer_error(const Error& error) { return answer({{"error", error.to_string()}}); }
+const char* answer_error(const Error& error) {
+  return answer({{"error", error.to_string()}});
+}
 
 Result<Json> load(std::byte* data, size_t size, uint32_t context) {
   module().model.reset();
@@ -98,8 +100,12 @@ Result<Json> pump() {
   for (const engine::Event& event : events) {
     Json entry = {{"id", event.request}};
     switch (event.kind) {
-      case engine::Event::Kind::kToken: entry["token"] = event.token; break;
-      case engine::Event::Kind::kText: entry["text"] = event.text; break;
+      case engine::Event::Kind::kToken:
+        entry["token"] = event.token;
+        break;
+      case engine::Event::Kind::kText:
+        entry["text"] = event.text;
+        break;
       case engine::Event::Kind::kFinished:
         entry["finished"] = engine::stop_reason_name(event.reason);
         if (!event.error.empty()) entry["error"] = event.error;
@@ -110,13 +116,19 @@ Result<Json> pump() {
   return Json{{"idle", state == engine::Engine::State::kIdle}, {"events", std::move(list)}};
 }
 
-const char* finish(const Result<Json>& result) { return result ? answer(*result) : answer_error(result.error()); }
+const char* finish(const Result<Json>& result) {
+  return result ? answer(*result) : answer_error(result.error());
+}
 
 }  // namespace
 }  // namespace tern::wasm
 
-EXPORT(tern_alloc) void* tern_alloc(size_t bytes) { return std::malloc(bytes); }
-EXPORT(tern_free) void tern_free(void* pointer) { std::free(pointer); }
+EXPORT(tern_alloc) void* tern_alloc(size_t bytes) {
+  return std::malloc(bytes);
+}
+EXPORT(tern_free) void tern_free(void* pointer) {
+  std::free(pointer);
+}
 
 /// Takes over `data` (from tern_alloc): a whole GGUF. context: 0 = the model's own.
 EXPORT(tern_load) const char* tern_load(std::byte* data, size_t size, uint32_t context) {
@@ -130,4 +142,6 @@ EXPORT(tern_cancel) void tern_cancel(double id) {
   if (tern::wasm::module().model) tern::wasm::module().model->engine->cancel(static_cast<uint64_t>(id));
 }
 /// {"idle": bool, "events": [...]} or {"error": ...}.
-EXPORT(tern_pump) const char* tern_pump() { return tern::wasm::finish(tern::wasm::pump()); }
+EXPORT(tern_pump) const char* tern_pump() {
+  return tern::wasm::finish(tern::wasm::pump());
+}
