@@ -93,6 +93,12 @@ void finish_tile(const LinearArgs& a, uint32_t t0, uint32_t m, uint32_t r0, uint
   }
 }
 
+/// Asks for the bytes of columns [k0, k0 + kChunk) of a row.
+inline void prefetch(const std::byte* row, uint64_t row_bytes, uint32_t k0, uint32_t k) {
+  const uint64_t begin = row_bytes * k0 / k, end = row_bytes * (k - k0 < kChunk ? k : k0 + kChunk) / k;
+  for (uint64_t at = begin; at < end; at += 64) __builtin_prefetch(row + at);
+}
+
 void linear(const LinearArgs& a) {
   float* w = a.scratch;                      // [kRows][kChunk]
   float* sums = a.scratch + kRows * kChunk;  // [kTokens][kRows] vectors
@@ -109,7 +115,15 @@ void linear(const LinearArgs& a) {
         const uint32_t n = a.k - k0 < kChunk ? a.k - k0 : kChunk;
         for (uint32_t r = 0; r < n_rows; ++r) {
           const std::byte* base = r < single ? a.w : a.w_up;
-          a.decode(a.format, base + (r0 + r % single) * a.row_bytes, k0, n, w + r * kChunk);
+          const std::byte* row = base + (r0 + r % single) * a.row_bytes;
+          a.decode(a.format, row, k0, n, w + r * kChunk);
+          // A tile reads pieces of many rows, which the hardware does not foresee: without this, streaming from memory
+          // is 1.4 times (Q4_0) to 1.8 times (F16) slower.
+          if (k0 + kChunk < a.k) {
+            prefetch(row, a.row_bytes, k0 + kChunk, a.k);
+          } else if (r0 + tile + r % single < a.n_rows) {
+            prefetch(row + tile * a.row_bytes, a.row_bytes, 0, a.k);
+          }
         }
         multiply_tile(w, n_rows, a.x + t0, m, k0, n, sums);
       }
