@@ -164,7 +164,8 @@ class DemoTest(ShapeTest):
         self.assertEqual(out.stderr, b"")
 
     def test_tokenize_there_and_back(self):
-        texts = [HELD_OUT_TEXT.read_bytes()[:20000], "Grüße, 世界! \U0001f600\n\n\t x  y".encode(), b"\xff\xfe broken", b""]
+        texts = [HELD_OUT_TEXT.read_bytes()[:20000], b"\xff\xfe broken", b"",
+                 "Grüße, 世界! \U0001f600\n\n\t x  y".encode()]
         for text in texts:
             ids = tern_ok("tokenize", DEMO, stdin=text)
             self.assertRegex(ids.decode(), r"^(\d+(,\d+)*)?\n$")

@@ -1,13 +1,18 @@
 """tern convert: formats, metadata and tokenizers, checked by the gguf package and by llama.cpp."""
+import json
 import pathlib
 import shutil
+import signal
+import struct
+import subprocess
 import tempfile
+import time
 import unittest
 
 import gguf
 import numpy as np
 
-from support import DEMO, GOLDEN, HELD_OUT_TEXT, Golden, Llama, comma, tern, tern_json, tern_ok
+from support import DEMO, GOLDEN, HELD_OUT_TEXT, TERN, Golden, Llama, comma, tern, tern_json, tern_ok
 
 QUANTS = gguf.GGMLQuantizationType
 
@@ -101,10 +106,28 @@ class ConvertTest(unittest.TestCase):
         with Llama(path) as peer:
             self.assertEqual(peer.greedy(golden.ids, 32), golden.greedy)
 
-    def test_int8_and_sharded_checkpoints_are_models_or_are_refused_in_one_line(self):
-        done = tern("convert", GOLDEN.parent / "io" / "int8", "-o", self.out / "int8.gguf", "--format", "f16")
-        self.assertIn(done.returncode, (0, 2))
-        self.assertEqual(len(done.stderr.decode().strip().splitlines()), 1)
+    def test_int8_becomes_gguf(self):
+        source = self.out / "int8"
+        dequantised = int8_checkpoint(GOLDEN / "llama32-tied", source)
+        path, _ = self.convert(source, "f32")
+        tensors = {t.name: t.data for t in gguf.GGUFReader(path).tensors}
+        np.testing.assert_array_equal(tensors["blk.1.ffn_down.weight"],
+                                      dequantised["model.layers.1.mlp.down_proj.weight"])
+        ids = Golden("llama32-tied").ids
+        ours = tern_json("run", source, "--tokens", comma(ids), "--greedy", "-n", 16, "--ignore-eos", "--json")
+        with Llama(path) as peer:
+            self.assertEqual(peer.greedy(ids, 16), ours["tokens"])
+
+    def test_ctrl_c_leaves_no_half_a_file(self):
+        path = self.out / "large.gguf"
+        process = subprocess.Popen([TERN, "synth", "llama-3-8b", "--format", "f16", "-o", path], stderr=subprocess.PIPE)
+        while not any(p.name.startswith("large") and p.stat().st_size > 0 for p in self.out.iterdir()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        message = process.communicate(timeout=60)[1].decode()
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("was not written", message)
+        self.assertFalse([p for p in self.out.iterdir() if p.name.startswith("large")])
 
     def test_nothing_is_left_behind_by_a_failure(self):
         before = sorted(self.out.iterdir())
@@ -192,9 +215,42 @@ class DemoConvertTest(unittest.TestCase):
         self.assertEqual((a["text"], a["tokens"], a["prompt_tokens"]), (b["text"], b["tokens"], b["prompt_tokens"]))
 
 
+def int8_checkpoint(source, target):
+    """The model with its linear weights as int8 and a scale per row, as compressed-tensors writes them; the weights
+    that this means, by name."""
+    target.mkdir()
+    data = (source / "model.safetensors").read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__", None)
+    parts, dequantised = {}, {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        weight = np.frombuffer(data[8 + size + begin:8 + size + end], "<f4").reshape(entry["shape"])
+        if not name.endswith("_proj.weight"):
+            parts[name] = ("F32", weight)
+            continue
+        scale = (np.abs(weight).max(axis=1, keepdims=True) / 127).astype(np.float32)
+        codes = np.rint(weight / scale).astype(np.int8)
+        parts[name], parts[name + "_scale"] = ("I8", codes), ("F32", scale)
+        dequantised[name] = codes.astype(np.float32) * scale
+    header, body = {}, b""
+    for name, (dtype, array) in parts.items():
+        offsets = [len(body), len(body) + array.nbytes]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+        body += array.tobytes()
+    text = json.dumps(header).encode()
+    (target / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
+    config = json.loads((source / "config.json").read_text())
+    weights = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel"}
+    config["quantization_config"] = {"quant_method": "compressed-tensors", "format": "int-quantized",
+                                     "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}}}
+    (target / "config.json").write_text(json.dumps(config))
+    return dequantised
+
+
 def small_tokenizer(path, n):
     """The tokenizer.json at `path` with its first n tokens, and two special ones."""
-    import json
     tokenizer = json.loads(path.read_text())
     model = tokenizer["model"]
     model["vocab"] = {token: i for token, i in model["vocab"].items() if i < n}

@@ -1,4 +1,4 @@
-"""Tiny models of every architecture, through files of both kinds and the command line, against PyTorch and llama.cpp."""
+"""Tiny models of every architecture through the command line: the answers of PyTorch and of llama.cpp."""
 import pathlib
 import tempfile
 import unittest

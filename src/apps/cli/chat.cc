@@ -41,7 +41,7 @@ class Chat {
         if (!command(*message)) return {};
         continue;
       }
-      if (options_.echo && !stdin_is_terminal()) fmt::print("{}\n", styled("> " + *message, Style::kCyan));
+      if (options_.echo && !stdin_is_terminal()) fmt::print("\n{} {}\n", styled(">", Style::kGreen), *message);
       TRY(answer(*message));
     }
   }
@@ -109,31 +109,43 @@ class Chat {
     return true;
   }
 
-  Result<void> answer(const std::string& message) {
-    messages_.push_back({{"role", "user"}, {"content", message}});
+  Result<Generated> ask() {
     auto prompt = TRY(engine::encode_chat(model_, messages_));
     engine::Request request = TRY(make_request(std::move(prompt), options_.generation));
-    auto generated = generate(*model_.engine, std::move(request),
-                              [](const std::string& piece) { std::cout << piece << std::flush; });
+    return generate(*model_.engine, std::move(request),
+                    [](const std::string& piece) { std::cout << piece << std::flush; });
+  }
+
+  Result<void> answer(const std::string& message) {
+    messages_.push_back({{"role", "user"}, {"content", message}});
+    const auto generated = ask();
     if (!generated) {
-      // A conversation that no longer fits is the user's to shorten, not the program's to end.
+      // What the template refuses (a system message, for some) or the context does not hold is the user's to change,
+      // not the program's to end at.
       messages_.erase(messages_.size() - 1);
-      if (generated.error().code != ErrorCode::kInvalidArgument) return std::unexpected(generated.error());
+      const ErrorCode code = generated.error().code;
+      if (code != ErrorCode::kInvalidArgument && code != ErrorCode::kInvalidFile) {
+        return std::unexpected(generated.error());
+      }
       report(generated.error());
-      fmt::print("{}\n", styled("(/reset starts over)", Style::kDim));
+      fmt::print("{}\n", styled("(not sent; /reset and /system start over)", Style::kDim));
       return {};
     }
     messages_.push_back({{"role", "assistant"}, {"content", generated->text}});
-    std::string note = fmt::format("[{} tokens, {:.1f} tok/s, first after {:.0f} ms", generated->tokens.size(),
-                                   generated->decode_tok_s(), generated->prefill_s * 1e3);
-    if (generated->reason == engine::StopReason::kCancelled) note += ", stopped";
-    if (generated->reason == engine::StopReason::kContext) note += ", the context is full: /reset starts over";
+    print_note(*generated);
+    return {};
+  }
+
+  void print_note(const Generated& generated) {
+    std::string note = fmt::format("[{} tokens, {:.1f} tok/s, first after {:.0f} ms", generated.tokens.size(),
+                                   generated.decode_tok_s(), generated.prefill_s * 1e3);
+    if (generated.reason == engine::StopReason::kCancelled) note += ", stopped";
+    if (generated.reason == engine::StopReason::kContext) note += ", the context is full: /reset starts over";
     // Scripts that read the answers get nothing but them.
     const bool for_people = stdout_is_terminal() || options_.echo;
     fmt::print("\n{}", for_people ? styled(note + "]", Style::kDim) + "\n" : "");
     fflush(stdout);
     if (!for_people) fmt::print(stderr, "{}\n", styled(note + "]", Style::kDim, 2));
-    return {};
   }
 
   const ChatOptions& options_;

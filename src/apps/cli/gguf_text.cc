@@ -15,12 +15,9 @@ void add_id(std::vector<Metadata::Entry>& out, std::string_view name, int32_t id
   if (id >= 0) out.push_back({fmt::format("tokenizer.ggml.{}_token_id", name), static_cast<uint32_t>(id)});
 }
 
-// GGUF has three places for tokens that end an answer; files of Hugging Face have a list.
-void add_end_ids(std::vector<Metadata::Entry>& out, int32_t eos, int32_t eot, const std::vector<int32_t>& ends) {
-  std::vector<int32_t> others;
-  for (const int32_t id : ends) {
-    if (id != eos && id != eot) others.push_back(id);
-  }
+// GGUF has three places for tokens that end an answer; files of Hugging Face have a list. others: ids of the list that
+// a reader does not find by itself.
+void add_end_ids(std::vector<Metadata::Entry>& out, int32_t eos, int32_t eot, const std::vector<int32_t>& others) {
   auto next = others.begin();
   for (int32_t* id : {&eos, &eot}) {
     if (*id < 0 && next != others.end()) *id = *next++;
@@ -67,12 +64,16 @@ Result<GgufText> gguf_text(const io::ModelFiles& files, uint64_t vocab) {
     if (text.tokenizer) spec = TRY(text::spec_from_hf(files.tokenizer, files.tokenizer_config));
     out.problem = text.text_problem;
     ends.insert(ends.end(), text.end_tokens.begin(), text.end_tokens.end());
+    std::ranges::sort(ends);
+    ends.erase(std::ranges::unique(ends).begin(), ends.end());
   }
   if (spec && spec->tokens.size() > vocab) {
     return fail(ErrorCode::kInvalidFile, "The tokenizer has {} tokens, but the token embedding only {} rows.",
                 spec->tokens.size(), vocab);
   }
   if (spec) {
+    const auto tokenizer = TRY(text::make_tokenizer(*spec));
+    std::erase_if(ends, [&](int32_t id) { return tokenizer->is_end(id); });
     const int32_t eos = spec->eos, eot = spec->eot;
     fill_up(*spec, vocab);
     add_tokenizer(out.metadata, *std::move(spec));
