@@ -1,4 +1,5 @@
 // Drives tern.wasm: the WASI calls it needs (clock, random, stderr) and strings in and out of its memory.
+import { randomFillSync } from "node:crypto";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -66,7 +67,7 @@ export class Tern {
         return 0;
       },
       random_get: (pointer, length) => {
-        crypto.getRandomValues(this.#bytes().subarray(pointer, pointer + length));
+        randomFillSync(this.#bytes(), pointer, length);
         return 0;
       },
       fd_write: (fd, vectors, count, written) => {
