@@ -17,7 +17,7 @@ void expect_decodes_as_truth(const KernelTable& kernels, const FormatInfo& forma
   for (uint32_t k0 = 0; k0 < cols; k0 += kChunk) {
     std::vector<float> got(kChunk, NAN);
     const uint32_t n = std::min(kChunk, cols - k0);
-    kernels.decoder(format.id)(format.id, row.data(), k0, n, got.data());
+    kernels.format(format.id).decode(format.id, row.data(), k0, n, got.data());
     for (uint32_t i = 0; i < n; ++i) {
       const bool both_nan = std::isnan(got[i]) && std::isnan(truth[k0 + i]);
       ASSERT_TRUE(both_nan || std::bit_cast<uint32_t>(got[i]) == std::bit_cast<uint32_t>(truth[k0 + i]))

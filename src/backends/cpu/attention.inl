@@ -29,13 +29,13 @@ inline HeadState head_state(const AttentionArgs& a, uint32_t i) {
 
 /// Decodes positions [begin, end] of a span to rows[position % kSpan].
 void decode_span(const AttentionArgs& a, const std::byte* cache, uint32_t begin, uint32_t end, float* rows) {
-  const DecodeFn decode = decoder(a.format);
+  const DecodeFn decode_row = format_kernels(a.format).decode;
   const uint32_t width = padded(a.head_dim);
   for (uint32_t p = begin; p <= end; ++p) {
     const std::byte* row = cache + a.pages[p / a.page_tokens] * a.page_bytes + p % a.page_tokens * a.row_bytes;
     for (uint32_t k0 = 0; k0 < a.head_dim; k0 += kChunk) {
       const uint32_t n = a.head_dim - k0 < kChunk ? a.head_dim - k0 : kChunk;
-      decode(a.format, row, k0, n, rows + size_t{p % kSpan} * width + k0);
+      decode_row(a.format, row, k0, n, rows + size_t{p % kSpan} * width + k0);
     }
   }
 }

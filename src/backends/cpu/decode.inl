@@ -1,5 +1,12 @@
-// Decoders of weight rows to f32, bitwise as the scalar truth in formats/types/. The formats that models are mostly
-// shipped in are written in vectors; all others go through formats::decode_row.
+// How rows of weights become vectors of floats, bitwise as the scalar truth in formats/types/. The formats that models
+// are mostly shipped in are codecs here; all others go through formats::decode_row.
+//
+// A codec has
+//   kBlock, kBytes         weights and bytes of a block; formats without blocks have one vector
+//   kHeader                bytes of a row before its blocks
+//   Scales                 what is computed once for up to kChunk columns of a row
+//   block(b, s, i, sink)   calls sink(j, v) with the weights j, j + 1, ... of block i of the chunk, which lies at b, in
+//                          ascending order
 
 inline const uint8_t* bytes_of(const std::byte* p) {
   return reinterpret_cast<const uint8_t*>(p);
@@ -25,76 +32,55 @@ inline void load_scales(const uint8_t* at, uint32_t n, float* out) {
   }
 }
 
-void decode_q4_0(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  constexpr uint32_t kBytes = 18;
-  const uint8_t* b = bytes_of(row) + size_t{k0} / 32 * kBytes;
-  float d[kChunk / 32];
-  load_scales<kBytes>(b, n, d);
-  for (uint32_t k = 0; k < n; k += 32, b += kBytes) {
-    const Nibbles value(splat(d[k / 32]), 8, vf{});
-    for (uint32_t i = 0; i < 16; i += kLanes) {
-      const vi pair = load_u8(b + 2 + i);
-      store(out + k + i, value(pair));
-      store(out + k + i + 16, value(pair >> 4));
-    }
-  }
-}
+struct NoScales {
+  void read(const std::byte*, const uint8_t*, uint32_t) {}
+};
 
-void decode_q4_1(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  constexpr uint32_t kBytes = 20;
-  const uint8_t* b = bytes_of(row) + size_t{k0} / 32 * kBytes;
-  float d[kChunk / 32], m[kChunk / 32];
-  load_scales<kBytes>(b, n, d);
-  load_scales<kBytes>(b + 2, n, m);
-  for (uint32_t k = 0; k < n; k += 32, b += kBytes) {
-    const Nibbles value(splat(d[k / 32]), 0, -splat(m[k / 32]));
-    for (uint32_t i = 0; i < 16; i += kLanes) {
-      const vi pair = load_u8(b + 4 + i);
-      store(out + k + i, value(pair));
-      store(out + k + i + 16, value(pair >> 4));
-    }
-  }
-}
-
-void decode_q8_0(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  constexpr uint32_t kBytes = 34;
-  const uint8_t* b = bytes_of(row) + size_t{k0} / 32 * kBytes;
-  float d[kChunk / 32];
-  load_scales<kBytes>(b, n, d);
-  for (uint32_t k = 0; k < n; k += 32, b += kBytes) {
-    const vf s = splat(d[k / 32]);
-    for (uint32_t i = 0; i < 32; i += kLanes) store(out + k + i, s * to_float(load_i8(b + 2 + i)));
-  }
-}
-
-/// The eight scales and minimums of a block of Q4_K or Q5_K, times d and dmin. packed: formats/k_scales.h.
-struct KScales {
-  float scale[16], min[16];  // of which 8 count
-  KScales(float d, float d_min, const uint8_t* packed) {
-    uint32_t p[3];  // four bytes at a time
-    __builtin_memcpy(p, packed, sizeof p);
-    const uint32_t scales[4] = {p[0] & 0x3f3f3f3f, (p[2] & 0x0f0f0f0f) | (p[0] >> 6 & 0x03030303) << 4};
-    const uint32_t mins[4] = {p[1] & 0x3f3f3f3f, (p[2] >> 4 & 0x0f0f0f0f) | (p[1] >> 6 & 0x03030303) << 4};
-    for (int i = 0; i < 8; i += kLanes) {
-      store(scale + i, d * to_float(load_u8(reinterpret_cast<const uint8_t*>(scales) + i)));
-      store(min + i, d_min * to_float(load_u8(reinterpret_cast<const uint8_t*>(mins) + i)));
-    }
+struct Q4_0 {
+  static constexpr uint32_t kBlock = 32, kBytes = 18, kHeader = 0;
+  struct Scales {
+    float d[kChunk / 32];
+    void read(const std::byte*, const uint8_t* b, uint32_t n) { load_scales<kBytes>(b, n, d); }
+  };
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales& s, uint32_t i, Sink sink) {
+    const Nibbles value(splat(s.d[i]), 8, vf{});
+    vi pairs[16 / kLanes];
+    for (int j = 0; j < 16; j += kLanes) pairs[j / kLanes] = load_u8(b + 2 + j);
+    for (int j = 0; j < 16; j += kLanes) sink(j, value(pairs[j / kLanes]));
+    for (int j = 0; j < 16; j += kLanes) sink(j + 16, value(pairs[j / kLanes] >> 4));
   }
 };
 
-struct Q4_K {
-  static constexpr uint32_t kBytes = 144;
-  static void block(const uint8_t* b, float* out) {
-    const KScales k(load_half(b), load_half(b + 2), b + 4);
-    for (int j = 0; j < 8; j += 2) {
-      const Nibbles low(splat(k.scale[j]), 0, splat(k.min[j]));
-      const Nibbles high(splat(k.scale[j + 1]), 0, splat(k.min[j + 1]));
-      for (uint32_t i = 0; i < 32; i += kLanes) {
-        const vi pair = load_u8(b + 16 + 16 * j + i);
-        store(out + 32 * j + i, low(pair));
-        store(out + 32 * j + 32 + i, high(pair >> 4));
-      }
+struct Q4_1 {
+  static constexpr uint32_t kBlock = 32, kBytes = 20, kHeader = 0;
+  struct Scales {
+    float d[kChunk / 32], m[kChunk / 32];
+    void read(const std::byte*, const uint8_t* b, uint32_t n) {
+      load_scales<kBytes>(b, n, d);
+      load_scales<kBytes>(b + 2, n, m);
     }
+  };
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales& s, uint32_t i, Sink sink) {
+    const Nibbles value(splat(s.d[i]), 0, -splat(s.m[i]));
+    vi pairs[16 / kLanes];
+    for (int j = 0; j < 16; j += kLanes) pairs[j / kLanes] = load_u8(b + 4 + j);
+    for (int j = 0; j < 16; j += kLanes) sink(j, value(pairs[j / kLanes]));
+    for (int j = 0; j < 16; j += kLanes) sink(j + 16, value(pairs[j / kLanes] >> 4));
+  }
+};
+
+struct Q8_0 {
+  static constexpr uint32_t kBlock = 32, kBytes = 34, kHeader = 0;
+  struct Scales {
+    float d[kChunk / 32];
+    void read(const std::byte*, const uint8_t* b, uint32_t n) { load_scales<kBytes>(b, n, d); }
+  };
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales& s, uint32_t i, Sink sink) {
+    const vf d = splat(s.d[i]);
+    for (int j = 0; j < 32; j += kLanes) sink(j, d * to_float(load_i8(b + 2 + j)));
   }
 };
 
@@ -102,6 +88,7 @@ struct Q4_K {
 typedef uint8_t vb __attribute__((vector_size(16)));
 typedef uint8_t vb_anywhere __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint16_t vw __attribute__((vector_size(16)));
+typedef uint64_t vq __attribute__((vector_size(16)));
 // Bytes are shifted as pairs (there is no instruction for bytes); the caller masks what comes over from the neighbour.
 inline vb shift_right(vb v, int n) {
   return reinterpret_cast<vb>(reinterpret_cast<vw>(v) >> n);
@@ -116,100 +103,145 @@ inline void store_bytes(uint8_t* p, vb v) {
   *reinterpret_cast<vb_anywhere*>(p) = v;
 }
 
-struct Q5_K {
-  static constexpr uint32_t kBytes = 176;
-  static void block(const uint8_t* b, float* out) {
+/// The eight scales and minimums of a block of Q4_K or Q5_K, times d and dmin. packed: formats/k_scales.h.
+struct KScales {
+  float times_d[16], times_d_min[16];  // of the scales, then the minimums; half of each is used
+  KScales(float d, float d_min, const uint8_t* packed) {
+    uint32_t p[3];  // four bytes at a time
+    __builtin_memcpy(p, packed, sizeof p);
+    const uint64_t scales = (p[0] & 0x3f3f3f3f) | uint64_t{(p[2] & 0x0f0f0f0f) | (p[0] >> 6 & 0x03030303) << 4} << 32;
+    const uint64_t mins = (p[1] & 0x3f3f3f3f) | uint64_t{(p[2] >> 4 & 0x0f0f0f0f) | (p[1] >> 6 & 0x03030303) << 4}
+                                                    << 32;
+    uint8_t codes[16];
+    store_bytes(codes, reinterpret_cast<vb>(vq{scales, mins}));  // at once, or loading them has to wait
+    for (int i = 0; i < 16; i += kLanes) {
+      const vf code = to_float(load_u8(codes + i));
+      store(times_d + i, d * code);
+      store(times_d_min + i, d_min * code);
+    }
+  }
+  vf scale(int j) const { return splat(times_d[j]); }
+  vf min(int j) const { return splat(times_d_min[8 + j]); }
+};
+
+struct Q4_K {
+  static constexpr uint32_t kBlock = 256, kBytes = 144, kHeader = 0;
+  using Scales = NoScales;
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales&, uint32_t, Sink sink) {
     const KScales k(load_half(b), load_half(b + 2), b + 4);
+#pragma GCC unroll 4
+    for (int j = 0; j < 8; j += 2) {
+      const Nibbles low(k.scale(j), 0, k.min(j)), high(k.scale(j + 1), 0, k.min(j + 1));
+      vi pairs[32 / kLanes];
+      for (int i = 0; i < 32; i += kLanes) pairs[i / kLanes] = load_u8(b + 16 + 16 * j + i);
+      for (int i = 0; i < 32; i += kLanes) sink(32 * j + i, low(pairs[i / kLanes]));
+      for (int i = 0; i < 32; i += kLanes) sink(32 * j + 32 + i, high(pairs[i / kLanes] >> 4));
+    }
+  }
+};
+
+struct Q5_K {
+  static constexpr uint32_t kBlock = 256, kBytes = 176, kHeader = 0;
+  using Scales = NoScales;
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales&, uint32_t, Sink sink) {
+    const KScales k(load_half(b), load_half(b + 2), b + 4);
+#pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) {  // half a sub-block
       const vb high = shift_right(load_bytes(b + 16 + 16 * (j % 2)), j / 2) & 1;
       const vb low = shift_right(load_bytes(b + 48 + 32 * (j / 4) + 16 * (j % 2)), 4 * (j / 2 % 2)) & 15;
       uint8_t codes[16];
       store_bytes(codes, low | shift_left(high, 4));
-      const vf s = splat(k.scale[j / 2]), m = splat(k.min[j / 2]);
-      for (uint32_t i = 0; i < 16; i += kLanes) store(out + 16 * j + i, s * to_float(load_u8(codes + i)) - m);
+      const vf s = k.scale(j / 2), m = k.min(j / 2);
+      for (int i = 0; i < 16; i += kLanes) sink(16 * j + i, s * to_float(load_u8(codes + i)) - m);
     }
   }
 };
 
 struct Q6_K {
-  static constexpr uint32_t kBytes = 210;
-  static void block(const uint8_t* b, float* out) {
+  static constexpr uint32_t kBlock = 256, kBytes = 210, kHeader = 0;
+  using Scales = NoScales;
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales&, uint32_t, Sink sink) {
     const float d = load_half(b + 208);
     float scale[16];
     for (int j = 0; j < 16; j += kLanes) store(scale + j, d * to_float(load_i8(b + 192 + j)));
+#pragma GCC unroll 16
     for (int j = 0; j < 16; ++j) {
       const vb low = shift_right(load_bytes(b + 64 * (j / 8) + 16 * (j % 4)), 4 * (j / 4 % 2)) & 15;
       const vb high = shift_right(load_bytes(b + 128 + 32 * (j / 8) + 16 * (j % 2)), 2 * (j / 2 % 4)) & 3;
       uint8_t codes[16];
       store_bytes(codes, (low | shift_left(high, 4)) - 32);
       const vf s = splat(scale[j]);
-      for (uint32_t i = 0; i < 16; i += kLanes) store(out + 16 * j + i, s * to_float(load_i8(codes + i)));
+      for (int i = 0; i < 16; i += kLanes) sink(16 * j + i, s * to_float(load_i8(codes + i)));
     }
   }
 };
 
-/// Formats with blocks of 256.
-template <class Codec>
-void decode_blocks(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  const uint8_t* b = bytes_of(row) + size_t{k0} / 256 * Codec::kBytes;
-  for (uint32_t i = 0; i < n; i += 256, b += Codec::kBytes) Codec::block(b, out + i);
-}
-
-/// Formats without blocks: element i is kBytes bytes at `header` + i * kBytes. A row may end within a vector, the
-/// rest of which is filled with zeros.
-template <int kBytes, class F>
-inline void decode_elements(const uint8_t* from, uint32_t n, float* out, F load_vector) {
-  uint32_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(out + i, load_vector(from + size_t{i} * kBytes));
-  if (i == n) return;
-  uint8_t rest[kLanes * kBytes] = {};
-  __builtin_memcpy(rest, from + size_t{i} * kBytes, size_t{n - i} * kBytes);
-  store(out + i, load_vector(rest));
-}
-
-void decode_f32(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  decode_elements<4>(bytes_of(row) + 4 * size_t{k0}, n, out, [](const uint8_t* p) {
+struct F32 {
+  static constexpr uint32_t kBlock = kLanes, kBytes = 4 * kLanes, kHeader = 0;
+  using Scales = NoScales;
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales&, uint32_t, Sink sink) {
     vf v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-  });
-}
-void decode_f16(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  decode_elements<2>(bytes_of(row) + 2 * size_t{k0}, n, out, [](const uint8_t* p) { return load_halves(p); });
-}
-void decode_bf16(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  decode_elements<2>(bytes_of(row) + 2 * size_t{k0}, n, out,
-                     [](const uint8_t* p) { return bits_to_float(load_u16(p) << 16); });
-}
-void decode_int8(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
-  float d;
-  __builtin_memcpy(&d, row, sizeof d);
-  decode_elements<1>(bytes_of(row) + 4 + k0, n, out, [=](const uint8_t* p) { return d * to_float(load_i8(p)); });
+    __builtin_memcpy(&v, b, sizeof v);
+    sink(0, v);
+  }
+};
+
+struct F16 {
+  static constexpr uint32_t kBlock = kLanes, kBytes = 2 * kLanes, kHeader = 0;
+  using Scales = NoScales;
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales&, uint32_t, Sink sink) {
+    sink(0, load_halves(b));
+  }
+};
+
+struct BF16 {
+  static constexpr uint32_t kBlock = kLanes, kBytes = 2 * kLanes, kHeader = 0;
+  using Scales = NoScales;
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales&, uint32_t, Sink sink) {
+    sink(0, bits_to_float(load_u16(b) << 16));
+  }
+};
+
+struct INT8 {
+  static constexpr uint32_t kBlock = kLanes, kBytes = kLanes, kHeader = 4;
+  struct Scales {
+    float d;  // of the row
+    void read(const std::byte* row, const uint8_t*, uint32_t) { __builtin_memcpy(&d, row, sizeof d); }
+  };
+  template <class Sink>
+  static void block(const uint8_t* b, const Scales& s, uint32_t, Sink sink) {
+    sink(0, s.d * to_float(load_i8(b)));
+  }
+};
+
+/// Where column k0 of a row lies.
+template <class Codec>
+inline const uint8_t* column(const std::byte* row, uint32_t k0) {
+  return bytes_of(row) + Codec::kHeader + size_t{k0} / Codec::kBlock * Codec::kBytes;
 }
 
-DecodeFn decoder(Format format) {
-  switch (format) {
-    case Format::kF32:
-      return decode_f32;
-    case Format::kF16:
-      return decode_f16;
-    case Format::kBF16:
-      return decode_bf16;
-    case Format::kINT8:
-      return decode_int8;
-    case Format::kQ4_0:
-      return decode_q4_0;
-    case Format::kQ4_1:
-      return decode_q4_1;
-    case Format::kQ8_0:
-      return decode_q8_0;
-    case Format::kQ4_K:
-      return decode_blocks<Q4_K>;
-    case Format::kQ5_K:
-      return decode_blocks<Q5_K>;
-    case Format::kQ6_K:
-      return decode_blocks<Q6_K>;
-    default:
-      return decode_by_truth;
+/// The last block of a row, which is not whole (n < kBlock; formats without blocks only), filled up with zeros.
+template <class Codec>
+struct LastBlock {
+  uint8_t bytes[Codec::kBytes] = {};
+  LastBlock(const uint8_t* b, uint32_t n) { __builtin_memcpy(bytes, b, size_t{n} * Codec::kBytes / Codec::kBlock); }
+};
+
+template <class Codec>
+void decode(Format, const std::byte* row, uint32_t k0, uint32_t n, float* out) {
+  const uint8_t* b = column<Codec>(row, k0);
+  typename Codec::Scales scales;
+  scales.read(row, b, n);
+  uint32_t i = 0;
+  const auto store_weights = [&](uint32_t j, vf v) { store(out + i + j, v); };
+  for (; i + Codec::kBlock <= n; i += Codec::kBlock, b += Codec::kBytes) {
+    Codec::block(b, scales, i / Codec::kBlock, store_weights);
   }
+  if (i < n) Codec::block(LastBlock<Codec>(b, n - i).bytes, scales, i / Codec::kBlock, store_weights);
 }

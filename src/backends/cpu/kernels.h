@@ -25,6 +25,23 @@ inline constexpr uint32_t kChunk = 512;
 /// n at most that. Fills up the last vector of `out` with zeros.
 using DecodeFn = void (*)(Format format, const std::byte* row, uint32_t k0, uint32_t n, float* out);
 
+/// The products of n_rows encoded rows with x[k], as a vector of partial sums each.
+struct DotArgs {
+  const std::byte* const* rows;
+  uint32_t n_rows;
+  uint64_t row_bytes;
+  uint64_t ahead;  // where the rows that will be asked for next lie, bytes after these; 0: unknown
+  const float* x;
+  uint32_t k;
+};
+using DotFn = void (*)(const DotArgs& args, float* sums);
+
+/// What a table has for a format.
+struct FormatKernels {
+  DecodeFn decode = nullptr;
+  DotFn dot = nullptr;  // null: none, then rows are decoded first
+};
+
 /// The DecodeFn of formats that no kernel decodes by hand: formats::decode_row.
 void decode_by_truth(Format format, const std::byte* row, uint32_t k0, uint32_t n, float* out);
 
@@ -38,7 +55,7 @@ struct LinearArgs {
   uint64_t row_bytes = 0;
   uint32_t n_rows = 0, y0 = 0;
   Format format = Format::kF32;
-  DecodeFn decode = nullptr;               // decoder(format)
+  FormatKernels kernels;                   // of the format
   const float* bias = nullptr;             // [n], indexed like y; null: none
   const float* const* residual = nullptr;  // [m] rows, indexed like y; null: none
   uint32_t activation = 0;                 // graph::Activation
@@ -74,7 +91,7 @@ struct KernelTable {
   const char* name;
   uint32_t lanes;  // floats of a vector
 
-  DecodeFn (*decoder)(Format format);
+  FormatKernels (*format)(Format format);
   void (*linear)(const LinearArgs& args);
   size_t (*linear_scratch)();  // floats
   void (*attention)(const AttentionArgs& args);

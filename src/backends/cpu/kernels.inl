@@ -11,6 +11,20 @@
 // clang-format on
 
 constexpr KernelTable make_table(const char* name) {
-  return {name,  kLanes,  decoder, linear,     linear_scratch, attention, attention_scratch, rope, rms_norm, add,
-          scale, softcap, glu,     add_scaled, peak,           read};
+  return {name,
+          kLanes,
+          format_kernels,
+          linear,
+          linear_scratch,
+          attention,
+          attention_scratch,
+          rope,
+          rms_norm,
+          add,
+          scale,
+          softcap,
+          glu,
+          add_scaled,
+          peak,
+          read};
 }

@@ -1,5 +1,6 @@
 // y = x W^T in f32, weights decoded on the fly.
 //
+// With one token, weights go from the codec straight into the sums, four rows at a time. Else:
 // A tile of kRows weight rows is decoded kChunk columns at a time to f32 (32 KiB: it stays in L1) and multiplied with
 // every token before the next chunk. The sum of a row and a token lives in one vector: lane l adds up the columns
 // k = l mod kLanes in ascending order, whatever the number of rows and tokens; the lanes are added up at the end. The
@@ -99,6 +100,101 @@ inline void prefetch(const std::byte* row, uint64_t row_bytes, uint32_t k0, uint
   for (uint64_t at = begin; at < end; at += 64) __builtin_prefetch(row + at);
 }
 
+/// sums[r] = rows[r] . x, a vector each: the same order as multiply(). R rows side by side hide the latency of FMA.
+template <class Codec, int R>
+void dot_rows(const DotArgs& a, const std::byte* const* rows, float* sums) {
+  vf sum[R] = {};
+  for (uint32_t k0 = 0; k0 < a.k; k0 += kChunk) {
+    const uint32_t n = a.k - k0 < kChunk ? a.k - k0 : kChunk;
+    const float* x = a.x + k0;
+    const uint8_t* b[R];
+    typename Codec::Scales scales[R];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      b[r] = column<Codec>(rows[r], k0);
+      scales[r].read(rows[r], b[r], n);
+      if (a.ahead > 0) prefetch(rows[r] + a.ahead, a.row_bytes, k0, a.k);
+    }
+    uint32_t i = 0;
+    for (; i + Codec::kBlock <= n; i += Codec::kBlock) {
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        Codec::block(b[r], scales[r], i / Codec::kBlock, [&](uint32_t j, vf w) __attribute__((always_inline)) {
+          sum[r] = fma(w, load(x + i + j), sum[r]);
+        });
+        b[r] += Codec::kBytes;
+      }
+    }
+    if (i < n) {
+      const vf last = load_part(x + i, n - i);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        Codec::block(LastBlock<Codec>(b[r], n - i).bytes, scales[r], i / Codec::kBlock,
+                     [&](uint32_t, vf w) __attribute__((always_inline)) { sum[r] = fma(w, last, sum[r]); });
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) store(sums + r * kLanes, sum[r]);
+}
+
+template <class Codec>
+void dot(const DotArgs& a, float* sums) {
+  uint32_t r = 0;
+  for (; r + 4 <= a.n_rows; r += 4) dot_rows<Codec, 4>(a, a.rows + r, sums + r * kLanes);
+  for (; r < a.n_rows; ++r) dot_rows<Codec, 1>(a, a.rows + r, sums + r * kLanes);
+}
+
+template <class Codec>
+constexpr FormatKernels kKernelsOf = {decode<Codec>, dot<Codec>};
+
+FormatKernels format_kernels(Format format) {
+  switch (format) {
+    case Format::kF32:
+      return kKernelsOf<F32>;
+    case Format::kF16:
+      return kKernelsOf<F16>;
+    case Format::kBF16:
+      return kKernelsOf<BF16>;
+    case Format::kINT8:
+      return kKernelsOf<INT8>;
+    case Format::kQ4_0:
+      return kKernelsOf<Q4_0>;
+    case Format::kQ4_1:
+      return kKernelsOf<Q4_1>;
+    case Format::kQ8_0:
+      return kKernelsOf<Q8_0>;
+    case Format::kQ4_K:
+      return kKernelsOf<Q4_K>;
+    case Format::kQ5_K:
+      return kKernelsOf<Q5_K>;
+    case Format::kQ6_K:
+      return kKernelsOf<Q6_K>;
+    default:
+      return {decode_by_truth, nullptr};
+  }
+}
+
+/// sums[t][r] of a tile: rows of W, decoded chunk by chunk, against tokens [0, m). `ahead` bytes further on lie the
+/// rows of the next tile, or 0. w: [kRows][kChunk] of scratch.
+void sum_tile(const LinearArgs& a, const std::byte* const* rows, uint32_t n_rows, const float* const* x, uint32_t m,
+              uint64_t ahead, float* w, float* sums) {
+  for (uint32_t i = 0; i < kRows * m; ++i) store(sums + i * kLanes, vf{});
+  for (uint32_t k0 = 0; k0 < a.k; k0 += kChunk) {
+    const uint32_t n = a.k - k0 < kChunk ? a.k - k0 : kChunk;
+    for (uint32_t r = 0; r < n_rows; ++r) {
+      a.kernels.decode(a.format, rows[r], k0, n, w + r * kChunk);
+      // A tile reads pieces of many rows, which the hardware does not foresee.
+      if (k0 + kChunk < a.k) {
+        prefetch(rows[r], a.row_bytes, k0 + kChunk, a.k);
+      } else if (ahead > 0) {
+        prefetch(rows[r] + ahead, a.row_bytes, 0, a.k);
+      }
+    }
+    multiply_tile(w, n_rows, x, m, k0, n, sums);
+  }
+}
+
 void linear(const LinearArgs& a) {
   float* w = a.scratch;                      // [kRows][kChunk]
   float* sums = a.scratch + kRows * kChunk;  // [kTokens][kRows] vectors
@@ -108,24 +204,15 @@ void linear(const LinearArgs& a) {
     for (uint32_t r0 = 0; r0 < a.n_rows; r0 += tile) {
       const uint32_t single = a.n_rows - r0 < tile ? a.n_rows - r0 : tile;
       const uint32_t n_rows = a.w_up ? 2 * single : single;
+      const std::byte* rows[kRows];
       for (uint32_t r = 0; r < n_rows; ++r) {
-        for (uint32_t t = 0; t < m; ++t) store(sums + (t * kRows + r) * kLanes, vf{});
+        rows[r] = (r < single ? a.w : a.w_up) + (r0 + r % single) * a.row_bytes;
       }
-      for (uint32_t k0 = 0; k0 < a.k; k0 += kChunk) {
-        const uint32_t n = a.k - k0 < kChunk ? a.k - k0 : kChunk;
-        for (uint32_t r = 0; r < n_rows; ++r) {
-          const std::byte* base = r < single ? a.w : a.w_up;
-          const std::byte* row = base + (r0 + r % single) * a.row_bytes;
-          a.decode(a.format, row, k0, n, w + r * kChunk);
-          // A tile reads pieces of many rows, which the hardware does not foresee: without this, streaming from memory
-          // is 1.4 times (Q4_0) to 1.8 times (F16) slower.
-          if (k0 + kChunk < a.k) {
-            prefetch(row, a.row_bytes, k0 + kChunk, a.k);
-          } else if (r0 + tile + r % single < a.n_rows) {
-            prefetch(row + tile * a.row_bytes, a.row_bytes, 0, a.k);
-          }
-        }
-        multiply_tile(w, n_rows, a.x + t0, m, k0, n, sums);
+      const uint64_t ahead = r0 + 2 * tile <= a.n_rows ? tile * a.row_bytes : 0;
+      if (a.m == 1 && a.kernels.dot) {
+        a.kernels.dot({rows, n_rows, a.row_bytes, ahead, a.x[0], a.k}, sums);
+      } else {
+        sum_tile(a, rows, n_rows, a.x + t0, m, ahead, w, sums);
       }
       finish_tile(a, t0, m, r0, n_rows, sums);
     }

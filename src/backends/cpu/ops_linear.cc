@@ -48,7 +48,7 @@ LinearArgs linear_args(const Run& run, const WeightRows& weight, size_t m) {
   args.k = weight.cols;
   args.row_bytes = weight.row_bytes;
   args.format = weight.format;
-  args.decode = run.kernels.decoder(weight.format);
+  args.kernels = run.kernels.format(weight.format);
   return args;
 }
 
