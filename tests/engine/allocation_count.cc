@@ -12,6 +12,7 @@ uint64_t tern::engine::allocation_count() {
   return count;
 }
 
+#ifndef TERN_TSAN_OWNS_NEW
 void* operator new(size_t bytes) {
   count++;
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
@@ -23,3 +24,4 @@ void operator delete(void* p) noexcept {
 void operator delete(void* p, size_t) noexcept {
   std::free(p);
 }
+#endif

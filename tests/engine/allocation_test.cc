@@ -30,6 +30,7 @@ uint64_t allocations_while_decoding(Harness& h, const SamplingOptions& sampling)
 }
 
 TEST(Allocations, NoneWhileTokensFlow) {
+  if (!kCountsAllocations) GTEST_SKIP() << "ThreadSanitizer keeps operator new to itself";
   SamplingOptions everything{.temperature = 0.9f,
                              .top_k = 20,
                              .top_p = 0.9f,
@@ -49,6 +50,7 @@ TEST(Allocations, NoneWhileTokensFlow) {
 }
 
 TEST(Allocations, NoneForShortTextEither) {
+  if (!kCountsAllocations) GTEST_SKIP() << "ThreadSanitizer keeps operator new to itself";
   const auto tokenizer = letters_tokenizer();
   Harness h;
   h.tokenizer = tokenizer.get();
@@ -60,6 +62,7 @@ TEST(Allocations, NoneForShortTextEither) {
 
 // The whole way: scheduler, sampler and the cpu backend with its threads.
 TEST(Allocations, NoneOnTheCpuBackendEither) {
+  if (!kCountsAllocations) GTEST_SKIP() << "ThreadSanitizer keeps operator new to itself";
   auto backend = backends::make_backend("cpu", {.threads = 2});
   ASSERT_TRUE(backend) << backend.error().to_string();
   auto model = load_model(std::string(TERN_TEST_DATA) + "/golden/llama31-gqa-ropescale", std::move(*backend),
