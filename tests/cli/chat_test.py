@@ -1,4 +1,5 @@
 """tern chat with the demo model: from a pipe, and on a pseudo-terminal with Ctrl-C."""
+import fcntl
 import os
 import pty
 import re
@@ -6,6 +7,7 @@ import select
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -78,8 +80,6 @@ class Terminal:
 
     @staticmethod
     def _control():
-        import fcntl
-        import termios
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def __enter__(self):
@@ -108,6 +108,14 @@ class Terminal:
                 self.screen = ESCAPES.sub("", self.raw)
         return self.screen.find(text, start) + len(text)
 
+    def wait_for_prompt(self, start=0):
+        """Until the line editor reads keys: what comes before is still edited by the terminal."""
+        at = self.wait_for(PROMPT, start)
+        end = time.monotonic() + TIMEOUT_S
+        while termios.tcgetattr(self.master)[3] & termios.ICANON and time.monotonic() < end:
+            time.sleep(0.01)
+        return at
+
 
 @unittest.skipUnless(DEMO.exists(), "skipped because the demo model is missing")
 class TerminalTest(unittest.TestCase):
@@ -116,41 +124,55 @@ class TerminalTest(unittest.TestCase):
 
     def test_ctrl_c_stops_the_answer_and_not_the_program(self):
         with Terminal(*self.ENDLESS) as terminal:
-            at = terminal.wait_for(PROMPT)
+            at = terminal.wait_for_prompt()
             terminal.send("Tell me a story.\n")
             at = terminal.wait_for("story.", at)
             time.sleep(0.5)
             terminal.send("\x03")
             at = terminal.wait_for("stopped]", at)
-            at = terminal.wait_for(PROMPT, at)
+            at = terminal.wait_for_prompt(at)
             terminal.send("/stats\n")
             at = terminal.wait_for("generated", at)
             self.assertIsNone(terminal.process.poll())
-            terminal.wait_for(PROMPT, at)
+            terminal.wait_for_prompt(at)
             terminal.send("\x04")
             self.assertEqual(terminal.process.wait(TIMEOUT_S), 0)
 
     def test_ctrl_c_at_an_empty_prompt_says_how_to_leave(self):
         with Terminal("chat", DEMO, "--greedy") as terminal:
-            at = terminal.wait_for(PROMPT)
+            at = terminal.wait_for_prompt()
             terminal.send("\x03")
             at = terminal.wait_for("/exit leaves", at)
-            at = terminal.wait_for(PROMPT, at)
+            at = terminal.wait_for_prompt(at)
             terminal.send("half a mess\x03")
             at = terminal.wait_for("/exit leaves", at)
-            at = terminal.wait_for(PROMPT, at)
+            at = terminal.wait_for_prompt(at)
             terminal.send("What is 2 + 3?\n")  # what was typed before is gone
             at = terminal.wait_for("= 5", at)
-            terminal.wait_for(PROMPT, at)
+            terminal.wait_for_prompt(at)
             terminal.send("/exit\n")
             self.assertEqual(terminal.process.wait(TIMEOUT_S), 0)
 
+    def test_ctrl_c_between_answer_and_prompt_is_not_lost(self):
+        with Terminal("chat", DEMO, "--greedy") as terminal:
+            at = 0
+            for _ in range(20):
+                at = terminal.wait_for(PROMPT, at)  # shown, but perhaps not read from yet
+                terminal.send("\x03")
+                at = terminal.wait_for("/exit leaves", at)
+
+    def test_text_beyond_ascii(self):
+        with Terminal("chat", DEMO, "--greedy") as terminal:
+            at = terminal.wait_for_prompt()
+            terminal.send("/\u00fcber\u4e16\u754cX\x7f\n")  # a wrong command; the last key deletes the X
+            terminal.wait_for("no command /\u00fcber\u4e16\u754c;", at)
+
     def test_history_outlives_the_program(self):
         with Terminal("chat", DEMO, "--greedy") as terminal:
-            at = terminal.wait_for(PROMPT)
+            at = terminal.wait_for_prompt()
             terminal.send("What is 2 + 3?\n")
             at = terminal.wait_for("tok/s", at)
-            terminal.wait_for(PROMPT, at)
+            terminal.wait_for_prompt(at)
             terminal.send("/exit\n")
             self.assertEqual(terminal.process.wait(TIMEOUT_S), 0)
             with open(os.path.join(terminal.home.name, "tern", "history")) as history:
@@ -158,7 +180,7 @@ class TerminalTest(unittest.TestCase):
 
     def test_colours_only_where_they_are_seen(self):
         with Terminal("chat", DEMO, "--greedy") as terminal:
-            terminal.wait_for(PROMPT)
+            terminal.wait_for_prompt()
             self.assertIn("\x1b[32m", terminal.raw)
 
     def test_ctrl_c_ends_a_run_with_what_there_is(self):

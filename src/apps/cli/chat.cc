@@ -4,6 +4,7 @@
 
 #include "apps/cli/common.h"
 #include "apps/cli/generation.h"
+#include "apps/cli/line_reader.h"
 #include "apps/cli/terminal.h"
 #include "engine/prompt.h"
 #include "io/text.h"

@@ -1,6 +1,7 @@
 #include "apps/cli/terminal.h"
 
-#include <editline/readline.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,20 +9,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <clocale>
-#include <filesystem>
-#include <iostream>
 
 namespace tern::cli {
 namespace {
 
-volatile sig_atomic_t interrupted = 0;
-void on_interrupt(int) {
-  interrupted = 1;
-}
+// A pipe and not a flag: any thread may get the signal, and a read that waits for the terminal has to learn of it.
+int interrupt_pipe[2] = {-1, -1};
 
-bool use_colors(int fd) {
-  return getenv("NO_COLOR") == nullptr && isatty(fd);
+void on_interrupt(int) {
+  const int saved = errno;
+  [[maybe_unused]] const ssize_t written = write(interrupt_pipe[1], "!", 1);  // a full pipe says enough
+  errno = saved;
 }
 
 const char* code(Style style) {
@@ -40,21 +38,6 @@ const char* code(Style style) {
   return "";
 }
 
-// $XDG_STATE_HOME/tern/history, by default ~/.local/state/tern/history; empty when there is no home.
-std::string history_path() {
-  std::filesystem::path base;
-  if (const char* state = getenv("XDG_STATE_HOME"); state && *state) {
-    base = state;
-  } else if (const char* home = getenv("HOME"); home && *home) {
-    base = std::filesystem::path(home) / ".local" / "state";
-  } else {
-    return {};
-  }
-  std::error_code ignored;
-  std::filesystem::create_directories(base / "tern", ignored);
-  return (base / "tern" / "history").string();
-}
-
 std::string scaled(double value, const char* const* units, size_t n_units) {
   size_t unit = 0;
   while (value >= 999.5 && unit + 1 < n_units) value /= 1000, ++unit;
@@ -71,6 +54,10 @@ bool stdout_is_terminal() {
 }
 bool stderr_is_terminal() {
   return isatty(2);
+}
+
+bool use_colors(int fd) {
+  return getenv("NO_COLOR") == nullptr && isatty(fd);
 }
 
 std::string styled(std::string_view text, Style style, int fd) {
@@ -115,56 +102,22 @@ void ProgressBar::update(uint64_t done, uint64_t total) {
   fflush(stderr);
 }
 
-LineReader::LineReader() : editing_(stdin_is_terminal() && stdout_is_terminal()) {
-  if (!editing_) return;
-  setlocale(LC_CTYPE, "");
-  if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8");  // containers often name no locale; people type umlauts anyway
-  using_history();
-  stifle_history(1000);
-  history_file_ = history_path();
-  if (!history_file_.empty()) read_history(history_file_.c_str());
-}
-
-LineReader::~LineReader() {
-  if (editing_ && !history_file_.empty()) write_history(history_file_.c_str());
-}
-
-LineReader::Line LineReader::read(const char* prompt) {
-  if (!editing_) {
-    std::string line;
-    if (!std::getline(std::cin, line)) return {End::kEof, {}};
-    return {End::kLine, std::move(line)};
-  }
-  take_interrupt();  // one that came too late to stop an answer is not meant for this line
-  // \1 and \2 enclose what takes no room on the screen.
-  const std::string start =
-      use_colors(1) ? fmt::format("\1{}\2{}\1\033[0m\2 ", code(Style::kGreen), prompt) : fmt::format("{} ", prompt);
-  char* text = readline(start.c_str());
-  if (take_interrupt()) {
-    free(text);
-    fputs("\n", stdout);
-    return {End::kInterrupted, {}};
-  }
-  if (!text) return {End::kEof, {}};
-  Line line{End::kLine, text};
-  free(text);
-  return line;
-}
-
-void LineReader::remember(const std::string& entry) {
-  if (editing_ && !entry.empty()) add_history(entry.c_str());
-}
-
 void catch_interrupts() {
+  if (interrupt_pipe[0] >= 0 || pipe2(interrupt_pipe, O_NONBLOCK | O_CLOEXEC) != 0) return;
   struct sigaction action = {};
-  action.sa_handler = on_interrupt;  // no SA_RESTART: a blocked read returns, so that the prompt sees the flag
+  action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
 }
 
 bool take_interrupt() {
-  const bool was = interrupted != 0;
-  interrupted = 0;
-  return was;
+  char bytes[16];
+  bool any = false;
+  while (interrupt_pipe[0] >= 0 && read(interrupt_pipe[0], bytes, sizeof bytes) > 0) any = true;
+  return any;
+}
+
+int interrupt_fd() {
+  return interrupt_pipe[0];
 }
 
 }  // namespace tern::cli

@@ -1,4 +1,4 @@
-// What a person sees: colours (only on a terminal), progress bars (only for what takes over a second), line editing.
+// What a person sees: colours (only on a terminal), progress bars (only for what takes over a second); and Ctrl-C.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,10 @@ bool stdin_is_terminal();
 bool stdout_is_terminal();
 bool stderr_is_terminal();
 
-/// `text` in a style when stream `fd` is a terminal and NO_COLOR is unset, else unchanged.
+/// Stream `fd` is a terminal and NO_COLOR is unset.
+bool use_colors(int fd);
+
+/// `text` in a style when use_colors(fd), else unchanged.
 enum class Style { kDim, kBold, kRed, kGreen, kCyan };
 std::string styled(std::string_view text, Style style, int fd = 1);
 
@@ -36,28 +39,11 @@ class ProgressBar {
   bool visible_ = false;
 };
 
-/// Reads lines: from an editor with history on a terminal, plainly otherwise.
-class LineReader {
- public:
-  LineReader();
-  ~LineReader();
-  enum class End { kLine, kEof, kInterrupted };
-  struct Line {
-    End end;
-    std::string text;  // without the newline
-  };
-  /// prompt: shown on a terminal, followed by a space.
-  Line read(const char* prompt);
-  void remember(const std::string& entry);  // into the history, saved between runs
-
- private:
-  bool editing_;
-  std::string history_file_;
-};
-
-/// Ctrl-C sets a flag instead of ending the program, from here on.
+/// Ctrl-C is kept for take_interrupt() instead of ending the program, from here on.
 void catch_interrupts();
-/// True once per Ctrl-C.
+/// True when there was a Ctrl-C since the last call.
 bool take_interrupt();
+/// Readable while there is one to take; -1 before catch_interrupts().
+int interrupt_fd();
 
 }  // namespace tern::cli
