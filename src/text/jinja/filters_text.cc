@@ -160,7 +160,7 @@ Result<Value> tojson(Context& context, const Value& input, const Args& args) {
   if (given(indent_by)) {
     const int64_t width = TRY(integer_of(indent_by, "tojson"));
     style.indent = static_cast<int>(std::clamp<int64_t>(width, 0, 1000));
-    style.item_separator = ",";
+    style.item_separator.assign(1, ',');  // GCC 12 warns of = "," (its bug 105329)
   }
   if (given(separators)) {
     if (!separators.is_sequence() || separators.list->size() != 2) {
@@ -205,7 +205,7 @@ Result<Value> to_int(Context&, const Value& input, const Args& args) {
     if (negative || text.starts_with('+')) text.erase(0, 1);
     const std::string prefix = radix == 16 ? "0x" : radix == 8 ? "0o" : radix == 2 ? "0b" : "";
     if (!prefix.empty() && lower(text.substr(0, 2)) == prefix) text.erase(0, 2);
-    if (negative) text.insert(0, "-");
+    if (negative) text.insert(text.begin(), '-');
     int64_t value = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value, static_cast<int>(radix));
     if (read.ec == std::errc() && read.ptr == text.data() + text.size()) return Value::of(value);
