@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--tern", default=str(ROOT / "build/tern"))
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--prompt", type=int, default=128)
-    parser.add_argument("--generate", type=int, default=32)
+    parser.add_argument("--generate", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cache", default=str(ROOT / "build/bench-models"), help="where synthetic models are kept")
     args = parser.parse_args()
