@@ -19,8 +19,8 @@ FIELDS = ["load_s", "first_token_s", "prefill_tok_s", "decode_tok_s", "peak_rss_
 
 def run_tern(tern: str, model: str, threads: int, prompt: int, generate: int, vocab: int) -> dict:
     ids = ",".join(str(7 + i * 13 % (vocab - 8)) for i in range(prompt))
-    out = subprocess.run([tern, "run", model, "--tokens", ids, "-n", str(generate), "--greedy", "--ignore-eos", "--json",
-                          "-t", str(threads)], capture_output=True, text=True, check=True).stdout
+    command = [tern, "run", model, "--tokens", ids, "-n", str(generate), "--greedy", "--ignore-eos", "--json", "-t"]
+    out = subprocess.run([*command, str(threads)], capture_output=True, text=True, check=True).stdout
     r = json.loads(out)
     return {"load_s": r["load_s"], "first_token_s": r["load_s"] + prompt / r["prefill_tok_s"],
             "prefill_tok_s": r["prefill_tok_s"], "decode_tok_s": r["decode_tok_s"],
@@ -54,7 +54,8 @@ def run_peer(model: str, threads: int, prompt: int, generate: int, vocab: int) -
 def machine() -> dict:
     cpu = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                 if line.startswith("model name")), platform.processor())
-    peers = subprocess.run([sys.executable, "-m", "pip", "list", "--format=json"], capture_output=True, text=True).stdout
+    pip = [sys.executable, "-m", "pip", "list", "--format=json"]
+    peers = subprocess.run(pip, capture_output=True, text=True).stdout
     versions = {p["name"]: p["version"] for p in json.loads(peers or "[]")}
     return {"cpu": cpu, "system": platform.platform(), "llama_cpp_python": versions.get("llama_cpp_python", "?")}
 
