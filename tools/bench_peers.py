@@ -7,6 +7,7 @@ docs/benchmarks.md between the markers; every sample goes to bench/results/peers
 """
 import argparse
 import json
+import os
 import pathlib
 import platform
 import statistics
@@ -57,7 +58,8 @@ def machine() -> dict:
     pip = [sys.executable, "-m", "pip", "list", "--format=json"]
     peers = subprocess.run(pip, capture_output=True, text=True).stdout
     versions = {p["name"]: p["version"] for p in json.loads(peers or "[]")}
-    return {"cpu": cpu, "system": platform.platform(), "llama_cpp_python": versions.get("llama_cpp_python", "?")}
+    return {"cpu": cpu, "cores": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}",
+            "llama_cpp_python": versions.get("llama_cpp_python", "?")}
 
 
 def table(results: list, medians) -> str:
