@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,15 @@ struct Ticket {
   uint64_t id = 0;
 };
 enum class Poll { kPending, kReady, kDeviceLost };
+
+/// Room for an output: an array of f32 or i32, as the plan says. An empty one asks for nothing.
+struct OutputRoom : std::span<std::byte> {
+  OutputRoom() = default;
+  template <std::ranges::contiguous_range Values>
+    requires(sizeof(std::ranges::range_value_t<Values>) == 4)
+  OutputRoom(Values&& values)  // NOLINT: any array of the right kind is such a room
+      : span(std::as_writable_bytes(std::span(values))) {}
+};
 
 struct Backend {
   virtual ~Backend() = default;
@@ -52,12 +62,13 @@ struct Backend {
                               std::span<const Buffer> values, uint32_t n_pages) = 0;
   virtual void unload(PlanId plan) = 0;
 
-  /// Starts a step and returns at once; steps of one backend run in order. StepParams are copied.
+  /// Starts a step and returns at once; steps of one backend run in order. StepParams are copied. A
+  /// backend may refuse to have more than target().steps_in_flight steps submitted and not done.
   /// Errors: kInvalidArgument when the step breaks the plan's limits (T, R, S, ids, positions, pages).
   virtual Result<Ticket> submit(PlanId plan, const graph::StepParams& step) = 0;
-  /// When ready, copies output `output` (index into plan.outputs; R * cols f32) to out. A ticket's outputs live until
-  /// the next submit. An empty `out` only asks whether the step is done.
-  virtual Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) = 0;
+  /// When ready, copies output `output` (index into plan.outputs; R * cols values) to out. A ticket's outputs live
+  /// until target().steps_in_flight more steps were submitted. An empty `out` only asks whether the step is done.
+  virtual Result<Poll> poll(Ticket ticket, uint32_t output, OutputRoom out) = 0;
   /// Blocks until the ticket is done: for command lines and tests; never called in a browser.
   virtual void wait(Ticket ticket) = 0;
 };

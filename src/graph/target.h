@@ -13,6 +13,7 @@ struct Target {
   bool imports_host_memory = false;        // weights may stay in the mapped file
   bool fuse = true;                        // run the fusion passes; ref runs the graph as written
   uint32_t threads = 1;
+  uint32_t steps_in_flight = 1;  // steps that are worth having submitted at a time, at most kSampledTokens (step.h)
 };
 
 }  // namespace tern::graph

@@ -93,7 +93,8 @@ class ScriptedBackend : public backends::Backend {
     return backends::Ticket{steps.size()};
   }
 
-  Result<backends::Poll> poll(backends::Ticket ticket, uint32_t output, std::span<float> out) override {
+  Result<backends::Poll> poll(backends::Ticket ticket, uint32_t output, backends::OutputRoom room) override {
+    const std::span out(reinterpret_cast<float*>(room.data()), room.size() / sizeof(float));
     if (ticket.id != steps.size() || output != 0) violations.push_back("poll asked for another step or output");
     if (left_ > 0) {
       left_--;

@@ -135,7 +135,7 @@ class CpuBackend final : public Backend {
     return Ticket{job};
   }
 
-  Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) override {
+  Result<Poll> poll(Ticket ticket, uint32_t output, OutputRoom out) override {
     if (ticket.id == 0 || ticket.id > last_.job) {
       return fail(ErrorCode::kInvalidArgument, "There is no ticket {}; the last is {}.", ticket.id, last_.job);
     }

@@ -88,18 +88,19 @@ Result<BoundPlan> bind_plan(const graph::Plan& plan, std::string_view backend, c
   return bound;
 }
 
-Result<void> read_output(const BoundPlan& bound, uint32_t output, uint32_t t, uint32_t r, std::span<float> out) {
+Result<void> read_output(const BoundPlan& bound, uint32_t output, uint32_t t, uint32_t r, std::span<std::byte> out) {
   if (output >= bound.outputs.size()) {
     return fail(ErrorCode::kInvalidArgument, "Output {} is asked for; the plan has {}.", output, bound.outputs.size());
   }
   const Matrix& from = bound.outputs[output];
   const uint64_t rows = from.rows.at(t, r);
-  if (out.size() != rows * from.cols) {
-    return fail(ErrorCode::kInvalidArgument, "Output {} has [{}, {}] elements in this step; there is room for {}.",
+  if (out.size() != rows * from.cols * sizeof(float)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "Output {} has [{}, {}] elements in this step; there is room for {} bytes.",
                 bound.plan.outputs[output].name, rows, from.cols, out.size());
   }
   for (uint64_t row = 0; row < rows && from.cols > 0; ++row) {
-    std::memcpy(out.data() + row * from.cols, from.row(row).data(), from.cols * sizeof(float));
+    std::memcpy(out.data() + row * from.cols * sizeof(float), from.row(row).data(), from.cols * sizeof(float));
   }
   return {};
 }

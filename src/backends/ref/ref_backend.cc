@@ -111,7 +111,7 @@ class RefBackend final : public Backend {
     return Ticket{++last_ticket_};
   }
 
-  Result<Poll> poll(Ticket ticket, uint32_t output, std::span<float> out) override {
+  Result<Poll> poll(Ticket ticket, uint32_t output, OutputRoom out) override {
     if (ticket.id == 0 || ticket.id > last_ticket_) {
       return fail(ErrorCode::kInvalidArgument, "There is no ticket {}; the last is {}.", ticket.id, last_ticket_);
     }
