@@ -7,7 +7,7 @@ namespace tern::backends {
 
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options) {
   if (name == "cpu") return make_cpu_backend(options);
-  if (name == "ref") return make_ref_backend();
+  if (name == "ref") return make_ref_backend(options);
   return fail(ErrorCode::kNotFound, "There is no backend {}; there are cpu and ref.", name);
 }
 

@@ -78,6 +78,7 @@ struct Backend {
 struct BackendOptions {
   uint32_t threads = 0;
   std::string_view isa;
+  bool expose_values = false;  // graph::Target::expose_values
 };
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
 

@@ -133,7 +133,8 @@ struct Engine::Impl {
   void finish(Answer& answer, StopReason reason, std::vector<Event>& events, std::string error = {});
   void fail_all(const Error& error, std::vector<Event>& events);
   Result<void> run_chunks(std::span<const int32_t> tokens, std::span<const PageId> pages, uint32_t chunk,
-                          const LogitsSink& sink);
+                          std::span<const uint32_t> outputs, const OutputSink& sink);
+  Result<void> read_step(uint32_t output, std::span<float> out);
 };
 
 Engine::Impl::~Impl() {
@@ -317,20 +318,33 @@ void Engine::Impl::fail_all(const Error& error, std::vector<Event>& events) {
   while (!answers.empty()) finish(*answers.begin()->second, StopReason::kError, events, error.to_string());
 }
 
+/// Waits for the step in flight and copies one of its outputs.
+Result<void> Engine::Impl::read_step(uint32_t output, std::span<float> out) {
+  backends::Poll poll;
+  do {
+    model.backend->wait(*in_flight);
+    poll = TRY(model.backend->poll(*in_flight, output, out));
+  } while (poll == backends::Poll::kPending);
+  device_lost = poll == backends::Poll::kDeviceLost;
+  if (device_lost) return fail(ErrorCode::kDeviceLost, "The device was lost; load the model again.");
+  return {};
+}
+
 Result<void> Engine::Impl::run_chunks(std::span<const int32_t> tokens, std::span<const PageId> pages, uint32_t chunk,
-                                      const LogitsSink& sink) {
-  std::vector<float> rows(std::min<size_t>(chunk, tokens.size()) * model.vocab);
+                                      std::span<const uint32_t> outputs, const OutputSink& sink) {
+  std::vector<float> values;
   std::vector<uint32_t> positions, indices;
   for (size_t at = 0; at < tokens.size(); at += chunk) {
     const auto part = tokens.subspan(at, std::min<size_t>(chunk, tokens.size() - at));
-    positions.resize(part.size());
-    indices.resize(part.size());
-    for (uint32_t i = 0; i < part.size(); i++) {
+    const auto n = static_cast<uint32_t>(part.size());
+    positions.resize(n);
+    indices.resize(n);
+    for (uint32_t i = 0; i < n; i++) {
       positions[i] = static_cast<uint32_t>(at) + i;
       indices[i] = i;
     }
-    const std::vector<uint32_t> sequences(part.size(), 0);
-    const graph::StepSequence sequence{.kv_len = static_cast<uint32_t>(at + part.size()), .first_page = 0};
+    const std::vector<uint32_t> sequences(n, 0);
+    const graph::StepSequence sequence{.kv_len = static_cast<uint32_t>(at) + n, .first_page = 0};
     const size_t n_pages = (sequence.kv_len - 1) / pool.page_tokens() + 1;
     in_flight = TRY(model.backend->submit(plan, {.tokens = part,
                                                  .positions = positions,
@@ -338,16 +352,11 @@ Result<void> Engine::Impl::run_chunks(std::span<const int32_t> tokens, std::span
                                                  .seqs = {&sequence, 1},
                                                  .page_table = pages.first(n_pages),
                                                  .rows = indices}));
-    const auto out = std::span(rows).first(part.size() * model.vocab);
-    backends::Poll poll;
-    do {
-      model.backend->wait(*in_flight);
-      poll = TRY(model.backend->poll(*in_flight, logits_output, out));
-    } while (poll == backends::Poll::kPending);
-    device_lost = poll == backends::Poll::kDeviceLost;
-    if (device_lost) return fail(ErrorCode::kDeviceLost, "The device was lost; load the model again.");
-    for (uint32_t i = 0; i < part.size(); i++) {
-      sink(positions[i], out.subspan(size_t{i} * model.vocab, model.vocab));
+    for (const uint32_t output : outputs) {
+      const graph::PlanBinding& binding = model.plan.outputs[output].binding;
+      values.resize(binding.rows.at(n, n) * binding.cols);
+      TRY(read_step(output, values));
+      sink(output, positions[0], values);
     }
   }
   return {};
@@ -398,6 +407,15 @@ void Engine::wait() {
 }
 
 Result<void> Engine::run_logits(std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink) {
+  const uint32_t vocab = impl_->model.vocab;
+  const auto by_row = [&](uint32_t, uint32_t position, std::span<const float> values) {
+    for (; !values.empty(); values = values.subspan(vocab)) sink(position++, values.first(vocab));
+  };
+  return run_outputs(tokens, chunk, {&impl_->logits_output, 1}, by_row);
+}
+
+Result<void> Engine::run_outputs(std::span<const int32_t> tokens, uint32_t chunk, std::span<const uint32_t> outputs,
+                                 const OutputSink& sink) {
   Impl& impl = *impl_;
   TRY(impl.check_tokens(tokens));
   const graph::PlanKey& key = impl.model.plan.key;
@@ -411,7 +429,7 @@ Result<void> Engine::run_logits(std::span<const int32_t> tokens, uint32_t chunk,
   }
   std::vector<PageId> pages((tokens.size() - 1) / impl.pool.page_tokens() + 1);
   for (PageId& page : pages) page = *impl.pool.allocate();  // check_tokens() saw that they fit an idle pool
-  const auto result = impl.run_chunks(tokens, pages, chunk, sink);
+  const auto result = impl.run_chunks(tokens, pages, chunk, outputs, sink);
   impl.in_flight.reset();
   for (PageId page : pages) impl.pool.release(page);
   return result;

@@ -53,6 +53,8 @@ struct PlayableModel {
 
 /// Receives the logits of one position: [vocab], valid during the call.
 using LogitsSink = std::function<void(uint32_t position, std::span<const float> logits)>;
+/// Receives output `output` of plan().outputs for the chunk that begins at `position`: [rows, cols] of the output.
+using OutputSink = std::function<void(uint32_t output, uint32_t position, std::span<const float> values)>;
 
 class Engine {
  public:
@@ -81,6 +83,9 @@ class Engine {
   /// for any chunk on backends that are batch-invariant. Errors: kInvalidArgument (tokens as in submit(); a chunk of 0
   /// or beyond max_tokens or max_rows; a busy engine), the backend's.
   Result<void> run_logits(std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink);
+  /// The same for any outputs of the plan (indices into plan().outputs), chunk by chunk in the order of `outputs`.
+  Result<void> run_outputs(std::span<const int32_t> tokens, uint32_t chunk, std::span<const uint32_t> outputs,
+                           const OutputSink& sink);
 
   EngineStats stats() const;
   uint32_t context() const;  // positions per sequence

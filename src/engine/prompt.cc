@@ -1,5 +1,7 @@
 #include "engine/prompt.h"
 
+#include "text/guard.h"
+
 namespace tern::engine {
 namespace {
 
@@ -8,18 +10,22 @@ std::string problem(const Model& model) {
   return model.text_problem.empty() ? "" : fmt::format(" that Tern can use ({})", model.text_problem);
 }
 
-}  // namespace
-
-Result<std::vector<int32_t>> encode_prompt(const Model& model, std::string_view text, bool special) {
+Result<std::vector<int32_t>> encode(const Model& model, std::string_view text, const text::EncodeOptions& options) {
   if (!model.tokenizer) {
     return fail(ErrorCode::kUnsupported, "The model has no tokenizer{}; give token ids with --tokens instead.",
                 problem(model));
   }
-  auto ids = TRY(model.tokenizer->encode(text, {.bos = false, .special = special}));
+  auto ids = TRY(model.tokenizer->encode(text, options));
   const int32_t bos = model.tokenizer->bos();
   if (model.tokenizer->add_bos() && bos >= 0 && (ids.empty() || ids.front() != bos)) ids.insert(ids.begin(), bos);
   if (ids.empty()) return fail(ErrorCode::kInvalidArgument, "The prompt is empty.");
   return ids;
+}
+
+}  // namespace
+
+Result<std::vector<int32_t>> encode_prompt(const Model& model, std::string_view text, bool special) {
+  return encode(model, text, {.special = special});
 }
 
 Result<std::vector<int32_t>> encode_chat(const Model& model, const Json& messages) {
@@ -32,9 +38,11 @@ Result<std::vector<int32_t>> encode_chat(const Model& model, const Json& message
   const text::Tokenizer& tokenizer = *model.tokenizer;
   if (tokenizer.bos() >= 0) options.bos_token = tokenizer.name_of(tokenizer.bos());
   if (tokenizer.eos() >= 0) options.eos_token = tokenizer.name_of(tokenizer.eos());
-  const std::string prompt =
-      TRY_CTX(model.chat_template->render(messages, options), "while rendering the chat template");
-  return encode_prompt(model, prompt, /*special=*/true);
+  const text::Guard guard = TRY(text::Guard::make(tokenizer, messages));
+  const std::string rendered =
+      TRY_CTX(model.chat_template->render(guard.mark(messages), options), "while rendering the chat template");
+  const auto [prompt, barriers] = guard.take_marks(rendered);
+  return encode(model, prompt, {.special = true, .barriers = barriers});
 }
 
 }  // namespace tern::engine

@@ -18,6 +18,7 @@ namespace tern::engine {
 Result<std::vector<int32_t>> encode_prompt(const Model& model, std::string_view text, bool special);
 
 /// messages: [{"role": "user", "content": "..."}, ...], rendered by the model's chat template with a generation prompt.
+/// Only the template's own words can become control tokens: those in a message stay text (text::Guard).
 /// Errors: kUnsupported without template or tokenizer; the template's own.
 Result<std::vector<int32_t>> encode_chat(const Model& model, const Json& messages);
 

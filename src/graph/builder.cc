@@ -23,12 +23,13 @@ void Builder::scope(std::string prefix) {
 std::vector<ValueId> Builder::node(Op op, Attrs attrs, std::vector<ValueId> inputs, std::vector<TensorDesc> outputs,
                                    std::string_view name) {
   const auto id = static_cast<NodeId>(graph_.nodes.size());
+  std::string full_name = scope_.empty() ? std::string(name) : scope_ + "." + std::string(name);
   std::vector<ValueId> values;
   for (const TensorDesc& desc : outputs) {
+    const std::string value_name = values.empty() ? full_name : fmt::format("{}#{}", full_name, values.size());
     values.push_back(static_cast<ValueId>(graph_.values.size()));
-    graph_.values.push_back({desc, id});
+    graph_.values.push_back({desc, id, value_name});
   }
-  std::string full_name = scope_.empty() ? std::string(name) : scope_ + "." + std::string(name);
   graph_.nodes.push_back({op, std::move(attrs), std::move(inputs), values, std::move(full_name)});
   return values;
 }

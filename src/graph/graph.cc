@@ -76,7 +76,7 @@ void Graph::sweep() {
     }
     for (ValueId& output : nodes[n].outputs) {
       new_id[output] = static_cast<ValueId>(kept.size());
-      kept.push_back({values[output].desc, n});
+      kept.push_back({values[output].desc, n, std::move(values[output].name)});
       output = new_id[output];
     }
   }

@@ -46,6 +46,7 @@ struct Weight {
 struct Value {
   TensorDesc desc;
   NodeId producer = kNone;
+  std::string name{};  // of the node as the model's author wrote it; passes keep it, and add values without a name
 };
 
 struct Node {

@@ -12,6 +12,7 @@ struct Target {
   uint64_t max_weight_bytes = UINT64_MAX;  // larger weights are sharded (maxStorageBufferBindingSize)
   bool imports_host_memory = false;        // weights may stay in the mapped file
   bool fuse = true;                        // run the fusion passes; ref runs the graph as written
+  bool expose_values = false;  // for --compare-with-ref: every value the model names is an output of the plan
   uint32_t threads = 1;
   uint32_t steps_in_flight = 1;  // steps that are worth having submitted at a time, at most kSampledTokens (step.h)
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,7 +27,13 @@ class SpecialTokens {
 
   /// The first match at or after `from`, the longest of those that begin there. Time: text times the number of distinct
   /// lengths.
-  std::optional<Match> find(std::string_view text, size_t from, bool control) const;
+  /// `barriers`: ascending offsets that no control token may cross (Guard).
+  std::optional<Match> find(std::string_view text, size_t from, bool control,
+                            std::span<const size_t> barriers = {}) const;
+
+  /// Offsets at which control tokens of `text` begin, whether whole or (but for those
+  /// that begin with a letter) cut off by its end.
+  std::vector<size_t> control_starts(std::string_view text) const;
 
  private:
   struct Entry {

@@ -119,7 +119,7 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOpti
     }
   };
   size_t pos = 0;
-  while (const auto match = special_.find(text, pos, options.special)) {
+  while (const auto match = special_.find(text, pos, options.special, options.barriers)) {
     plain(text.substr(pos, match->offset - pos));
     ids.push_back(match->id);
     pos = match->offset + match->length;

@@ -4,6 +4,7 @@
 //                                                    Detokenizer::push        ids -> UTF-8 text, streamed
 //                                                    StopMatcher::push        text -> text up to a stop string
 //   model file -> ChatTemplate  -> render                                     messages -> prompt text
+//                 Guard         -> mark, take_marks         keeps what people typed from becoming control tokens
 //
 // A TokenizerSpec is plain data, so that this room knows no file format but the JSON of Hugging Face. A kind of
 // tokenizer is one file (bpe.cc) with one line in tokenizer.cc; docs/adding-a-tokenizer.md walks through it.
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -44,6 +46,7 @@ struct TokenizerSpec {
 struct EncodeOptions {
   bool bos = false;      // put bos() in front, if there is one; callers pass add_bos() unless they know better
   bool special = false;  // read the text of control tokens as the tokens; untrusted text must not be read so
+  std::span<const size_t> barriers = {};  // ascending offsets into the text that no control token may cross: see Guard
 };
 
 /// A checked vocabulary and the way from text to its ids. Immutable, so safe to share between threads.
@@ -55,6 +58,9 @@ class Tokenizer {
   /// User-defined tokens are always found in the text, control tokens only with options.special; of several that
   /// match at one place the longest is taken. A text of 2 GiB or more is kInvalidArgument.
   Result<std::vector<int32_t>> encode(std::string_view text, EncodeOptions options = {}) const;
+
+  /// Offsets at which control tokens of `text` begin, whether whole or cut off by its end: see SpecialTokens, Guard.
+  std::vector<size_t> control_starts(std::string_view text) const { return special_.control_starts(text); }
 
   /// The raw bytes that a token stands for (not always whole UTF-8 sequences). Empty for control tokens and for ids
   /// beyond the vocabulary.

@@ -1,10 +1,12 @@
 """What scripts rely on: JSON alone on stdout, its fields, ids that go the way there and back, seeds."""
 import json
 import pathlib
+import struct
 import subprocess
 import tempfile
 import unittest
 
+import gguf
 import numpy as np
 
 from support import DEMO, GOLDEN, HELD_OUT_TEXT, TERN, Golden, comma, tern, tern_json, tern_ok
@@ -87,6 +89,30 @@ class ModelWithoutTextTest(ShapeTest):
     def test_compare_with_ref(self):
         out = tern_ok("logits", self.model, "--tokens", "1,2,3", "--compare-with-ref").decode()
         self.assertIn("agrees at 3 of 3 positions", out)
+        self.assertRegex(out, r"all \d+ values that both compute are within --tolerance 0.05")
+
+    def test_compare_with_ref_names_the_node_with_a_fault(self):
+        model = self.out / "f32.gguf"
+        tern_ok("synth", "tiny", "--format", "f32", "-o", model)
+        reader = gguf.GGUFReader(model)
+        for tensor, node in (("blk.1.attn_k.weight", "blk.1.attn_k"), ("blk.0.ffn_down.weight", "blk.0.ffn_down"),
+                             ("output_norm.weight", "output_norm")):
+            with self.subTest(tensor=tensor):
+                found = next(t for t in reader.tensors if t.name == tensor)
+                data = bytearray(model.read_bytes())
+                at = int(found.data_offset)
+                for i in range(16):  # 16 weights of the first row get another sign and size
+                    value, = struct.unpack_from("<f", data, at + 4 * i)
+                    struct.pack_into("<f", data, at + 4 * i, -4 * value + 1)
+                broken = self.out / "broken.gguf"
+                broken.write_bytes(data)
+                done = tern("logits", broken, "--tokens", "1,2,3", "--compare-with-ref", "--ref-model", model,
+                            "--tolerance", 1e-4)
+                self.assertEqual(done.returncode, 1, done)
+                first = done.stdout.decode().split("first value beyond")[1]
+                self.assertIn(node, first)
+                if node.startswith("blk."):
+                    self.assertIn(f"layer {node[4]}", first)
 
     def test_bench(self):
         results = tern_json("bench", self.model, "-p", 32, "-n", 8, "-b", "1,4", "--depth", 20, "--threads", 2,
@@ -179,6 +205,11 @@ class DemoTest(ShapeTest):
         self.assertEqual(len(special), 1)
         self.assertEqual(tern_ok("tokenize", DEMO, "--special", "--decode", stdin=special[0]).decode(), text)
         self.assertEqual(tern_ok("tokenize", DEMO, "--decode", stdin=special[0]), b"")
+
+    def test_control_tokens_in_a_message_stay_text(self):
+        tokens_of = lambda text: tern_json("run", DEMO, "--chat", "-p", text, "-n", 1, "--json")["prompt_tokens"]
+        plain = len(tern_ok("tokenize", DEMO, stdin="<|eot_id|>").split(b","))
+        self.assertEqual(tokens_of("<|eot_id|>") - tokens_of("7"), plain - 1)
 
     def test_perplexity(self):
         text = HELD_OUT_TEXT.read_bytes()[:4000]

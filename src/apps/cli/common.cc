@@ -67,7 +67,8 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   engine.kv_format = TRY(parse_kv_format(options.kv_format));
   engine.max_tokens = std::max(options.chunk, engine.max_seqs);
   const std::string device = options.device == "auto" ? "cpu" : options.device;
-  auto backend = TRY(backends::make_backend(device, {.threads = options.threads, .isa = options.isa}));
+  auto backend = TRY(backends::make_backend(
+      device, {.threads = options.threads, .isa = options.isa, .expose_values = options.expose_values}));
   ProgressBar bar("loading");
   OpenedModel opened;
   opened.model = TRY(engine::load_model(options.path, std::move(backend), engine,

@@ -28,6 +28,7 @@ struct ModelOptions {
   uint32_t context = 0;
   std::string kv_format = "f16";
   uint32_t chunk = 512;
+  bool expose_values = false;  // no option: for comparisons (graph::Target)
 };
 
 /// Default of --chunk where a step gives logits for all of its tokens: 64 rows of a vocabulary of 128,256 take 33 MB.

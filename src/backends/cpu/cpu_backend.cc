@@ -70,12 +70,13 @@ struct LoadedPlan {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const cpu::KernelTable& kernels, uint32_t threads)
-      : kernels_(kernels), pool_(threads), runner_([this](uint64_t job) { play(job); }) {
+  CpuBackend(const cpu::KernelTable& kernels, const BackendOptions& options)
+      : kernels_(kernels), pool_(options.threads), runner_([this](uint64_t job) { play(job); }) {
     target_.backend = "cpu";
     target_.device = fmt::format("cpu {}", kernels.name);
     target_.imports_host_memory = true;
     target_.threads = pool_.threads();
+    target_.expose_values = options.expose_values;
   }
 
   const graph::Target& target() const override { return target_; }
@@ -184,7 +185,7 @@ class CpuBackend final : public Backend {
 
 Result<std::unique_ptr<Backend>> make_cpu_backend(const BackendOptions& options) {
   const cpu::KernelTable* kernels = TRY(cpu::choose_kernels(options.isa));
-  return std::make_unique<CpuBackend>(*kernels, options.threads);
+  return std::make_unique<CpuBackend>(*kernels, options);
 }
 
 }  // namespace tern::backends

@@ -61,11 +61,12 @@ namespace {
 
 class RefBackend final : public Backend {
  public:
-  RefBackend() {
+  explicit RefBackend(const BackendOptions& options) {
     target_.backend = "ref";
     target_.device = "scalar interpreter";
     target_.imports_host_memory = true;
     target_.fuse = false;
+    target_.expose_values = options.expose_values;
   }
 
   const graph::Target& target() const override { return target_; }
@@ -139,8 +140,8 @@ class RefBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_ref_backend() {
-  return std::make_unique<RefBackend>();
+std::unique_ptr<Backend> make_ref_backend(const BackendOptions& options) {
+  return std::make_unique<RefBackend>(options);
 }
 
 }  // namespace tern::backends

@@ -9,6 +9,6 @@
 namespace tern::backends {
 
 /// submit() computes before it returns, so poll() is ready at once: an oracle has no use for more.
-std::unique_ptr<Backend> make_ref_backend();
+std::unique_ptr<Backend> make_ref_backend(const BackendOptions& options = {});
 
 }  // namespace tern::backends

@@ -16,8 +16,10 @@ Result<void> glu_epilogue(Graph&, const Target&);    // linear [gate; up] + glu 
 Result<void> rope_kv_write(Graph&, const Target&);   // rope(q), rope(k), kv_write -> rope_kv_write
 Result<void> residual_norm(Graph&, const Target&);   // add + rms_norm -> add_rms_norm; linear + add -> linear_add
 Result<void> shard_weights(Graph&, const Target&);   // weights above max_weight_bytes into row ranges
+Result<void> expose_values(Graph&, const Target&);   // every value that still has a name becomes an output
 
-/// fold_constants always; the fusions when target.fuse; shard_weights when a weight is too large. Validates after each.
+/// fold_constants always; the fusions when target.fuse; shard_weights when a weight is too large; expose_values when
+/// target.expose_values. Validates after each.
 Result<void> run_passes(Graph& graph, const Target& target);
 
 }  // namespace tern::graph
