@@ -1,10 +1,13 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <time.h>
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -75,6 +78,29 @@ TEST(ThreadPool, SmallLoopsStayWithTheCaller) {
   });
 }
 
+/// Whoever runs the loop's first range waits there for all others to be done, its own among them.
+TEST(ThreadPool, RangesOfABusyWorkerAreTakenOver) {
+  for (const uint32_t threads : {2u, 3u}) {
+    ThreadPool pool(threads);
+    constexpr size_t kItems = 48;
+    std::atomic<size_t> rest = 0;
+    pool.parallel_for(kItems, 1, [&](size_t begin, size_t end, uint32_t) {
+      if (begin > 0) rest += end - begin;
+      while (begin == 0 && rest < kItems - end) std::this_thread::yield();
+    });
+    EXPECT_EQ(rest, kItems - kItems / (4 * threads));
+  }
+}
+
+TEST(ThreadPool, IdleWorkersSleepInTheKernel) {
+  ThreadPool pool(5);
+  EXPECT_EQ(ThreadPool(1).sleeping(), 0u);
+  for (int round = 0; round < 3; ++round) {
+    expect_all_visited(pool, 100, 1);
+    while (pool.sleeping() < 4) std::this_thread::yield();  // for ever if one of them spins
+  }
+}
+
 double cpu_seconds() {
   timespec t;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -96,6 +122,92 @@ TEST(ThreadPool, ZeroMeansTheCoresOfThisProcess) {
   EXPECT_GE(available_cores(), 1u);
   EXPECT_LE(available_cores(), std::max(1u, std::thread::hardware_concurrency()));
   EXPECT_EQ(ThreadPool(0).threads(), available_cores());
+}
+
+TEST(ThreadPool, TheAffinityMaskCounts) {
+#ifdef __linux__
+  std::thread([] {
+    cpu_set_t mask;
+    ASSERT_EQ(sched_getaffinity(0, sizeof mask, &mask), 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &mask)) ++first;
+    CPU_ZERO(&mask);
+    CPU_SET(first, &mask);
+    ASSERT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
+    EXPECT_EQ(available_cores(), 1u);
+    ThreadPool pool(3);  // three threads on one core: slow but right
+    for (int i = 0; i < 20; ++i) expect_all_visited(pool, 100, 1);
+  }).join();
+#endif
+}
+
+void write(const std::filesystem::path& path, std::string_view text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+}
+
+/// The files as the kernel's documentation describes them.
+TEST(Cores, QuotaOfTheControlGroup) {
+  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / "tern_cgroup";
+  std::filesystem::remove_all(root);
+  const std::string v2 = "0::/user.slice/job\n";
+  EXPECT_EQ(cgroup_cores(root, v2), 0u);
+  write(root / "user.slice/job/cpu.max", "max 100000\n");
+  EXPECT_EQ(cgroup_cores(root, v2), 0u);
+  write(root / "user.slice/job/cpu.max", "350000 100000\n");
+  EXPECT_EQ(cgroup_cores(root, v2), 4u);  // three and a half
+  write(root / "user.slice/cpu.max", "150000 100000\n");
+  EXPECT_EQ(cgroup_cores(root, v2), 2u);  // the group above allows less
+  write(root / "cpu.max", "20000 100000\n");
+  EXPECT_EQ(cgroup_cores(root, v2), 1u);  // a container sees its own group as the root
+  EXPECT_EQ(cgroup_cores(root, "garbage\n::\n0:\n"), 1u);
+  std::filesystem::remove_all(root);
+
+  const std::string v1 = "5:memory:/a\n4:cpuacct,cpu:/docker/x\n3:cpuset:/b";
+  write(root / "cpu/docker/x/cpu.cfs_quota_us", "-1\n");
+  write(root / "cpu/docker/x/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cgroup_cores(root, v1), 0u);
+  write(root / "cpu/docker/x/cpu.cfs_quota_us", "200000\n");
+  EXPECT_EQ(cgroup_cores(root, v1), 2u);
+  write(root / "cpu/cpu.cfs_quota_us", "100000\n");
+  write(root / "cpu/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(cgroup_cores(root, v1), 1u);
+  std::filesystem::remove_all(root);
+}
+
+TEST(JobRunner, WhoWaitsRunsTheJob) {
+  std::thread::id ran_on;
+  JobRunner runner([&](uint64_t) { ran_on = std::this_thread::get_id(); });
+  for (int i = 0; i < 100; ++i) {
+    runner.wait(runner.start());
+    EXPECT_EQ(ran_on, std::this_thread::get_id());
+  }
+}
+
+TEST(JobRunner, WhoAsksGetsItDoneElsewhere) {
+  std::atomic<std::thread::id> ran_on;
+  JobRunner runner([&](uint64_t) { ran_on = std::this_thread::get_id(); });
+  for (int i = 0; i < 100; ++i) {
+    const uint64_t job = runner.start();
+    while (!runner.done(job)) std::this_thread::yield();
+    EXPECT_NE(ran_on.load(), std::this_thread::get_id());
+    runner.wait(runner.start());
+  }
+}
+
+TEST(JobRunner, WaitAndThreadTakeTurns) {
+  uint64_t last = 0;  // no atomic: the jobs follow each other
+  JobRunner runner([&](uint64_t job) {
+    ASSERT_EQ(job, last + 1);
+    last = job;
+  });
+  for (int i = 0; i < 2000; ++i) {
+    const uint64_t job = runner.start();
+    if (i % 3 == 0) runner.done(job);
+    if (i % 2 == 0) runner.wait(job);
+  }
+  runner.wait(UINT64_MAX);  // no more than was started
+  EXPECT_EQ(runner.finished(), 2000u);
 }
 
 TEST(JobRunner, RunsJobsInOrderBehindTheCaller) {

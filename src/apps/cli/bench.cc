@@ -136,7 +136,7 @@ class Run {
       return fail(ErrorCode::kInternal, "A sequence ended early, by \"{}\". {}", engine::stop_reason_name(event.reason),
                   event.error);
     }
-    if (events_.empty()) model_.engine->wait();
+    model_.engine->wait();
     return {};
   }
 

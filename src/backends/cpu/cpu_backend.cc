@@ -4,6 +4,7 @@
 
 #include "backends/cpu/ops.h"
 #include "backends/cpu/step_copy.h"
+#include "backends/host/host_backend.h"
 #include "graph/passes/passes.h"
 
 namespace tern::backends {
@@ -68,7 +69,7 @@ struct LoadedPlan {
   HostBlock next_position;                     // for check_step
 };
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public HostBackend {
  public:
   CpuBackend(const cpu::KernelTable& kernels, const BackendOptions& options)
       : kernels_(kernels), pool_(options.threads), runner_([this](uint64_t job) { play(job); }) {
@@ -79,28 +80,14 @@ class CpuBackend final : public Backend {
     target_.expose_values = options.expose_values;
   }
 
-  const graph::Target& target() const override { return target_; }
-
   Result<graph::Plan> lower(graph::Graph graph, const graph::PlanKey& key) const override {
     TRY(graph::run_passes(graph, target_));
     return graph::lower_ops(graph, key, target_.backend, /*reuse=*/true);
   }
 
-  Result<Buffer> alloc(uint64_t bytes, Usage) override { return memory_.alloc(bytes); }
-  Result<Buffer> import_host(std::span<const std::span<const std::byte>> pieces) override {
-    return memory_.import(pieces);
-  }
-  // A layout that kernels stream better than the file's would be chosen in these two.
-  uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
-    return file_layout_bytes(plan.weights[weight]);
-  }
-  Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
-                           std::span<const std::byte> rows) override {
-    return write_rows(plan.weights[weight], row0, rows, TRY(memory_.writable(buffer)));
-  }
   void free(Buffer buffer) override {
     runner_.wait(last_.job);
-    memory_.free(buffer);
+    HostBackend::free(buffer);
   }
 
   Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
@@ -140,7 +127,7 @@ class CpuBackend final : public Backend {
     if (ticket.id == 0 || ticket.id > last_.job) {
       return fail(ErrorCode::kInvalidArgument, "There is no ticket {}; the last is {}.", ticket.id, last_.job);
     }
-    if (runner_.finished() < ticket.id) return Poll::kPending;
+    if (!runner_.done(ticket.id)) return Poll::kPending;
     if (out.empty()) return Poll::kReady;
     if (ticket.id != last_.job || !plans_[last_.plan.id]) {
       return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone.", ticket.id);
@@ -171,9 +158,7 @@ class CpuBackend final : public Backend {
     }
   }
 
-  graph::Target target_;
   const cpu::KernelTable& kernels_;
-  HostMemory memory_;
   std::vector<std::unique_ptr<LoadedPlan>> plans_;  // index: PlanId
   std::array<LoadedPlan*, kInFlight> jobs_{};       // index: job % kInFlight
   Last last_;

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "backends/host/host_backend.h"
 #include "backends/ref/ops.h"
 #include "graph/passes/passes.h"
 
@@ -59,7 +60,7 @@ OpFunction op_function(graph::Op op) {
 
 namespace {
 
-class RefBackend final : public Backend {
+class RefBackend final : public HostBackend {
  public:
   explicit RefBackend(const BackendOptions& options) {
     target_.backend = "ref";
@@ -69,25 +70,10 @@ class RefBackend final : public Backend {
     target_.expose_values = options.expose_values;
   }
 
-  const graph::Target& target() const override { return target_; }
-
   Result<graph::Plan> lower(graph::Graph graph, const graph::PlanKey& key) const override {
     TRY(graph::run_passes(graph, target_));
     return graph::lower_ops(graph, key, target_.backend, /*reuse=*/false);
   }
-
-  Result<Buffer> alloc(uint64_t bytes, Usage) override { return memory_.alloc(bytes); }
-  Result<Buffer> import_host(std::span<const std::span<const std::byte>> pieces) override {
-    return memory_.import(pieces);
-  }
-  uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
-    return file_layout_bytes(plan.weights[weight]);
-  }
-  Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
-                           std::span<const std::byte> rows) override {
-    return write_rows(plan.weights[weight], row0, rows, TRY(memory_.writable(buffer)));
-  }
-  void free(Buffer buffer) override { memory_.free(buffer); }
 
   Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
                       std::span<const Buffer> values, uint32_t n_pages) override {
@@ -131,8 +117,6 @@ class RefBackend final : public Backend {
     PlanId plan;
     uint32_t tokens = 0, rows = 0;
   };
-  graph::Target target_;
-  HostMemory memory_;
   std::vector<std::optional<BoundPlan>> plans_;  // index: PlanId
   Last last_;
   uint64_t last_ticket_ = 0;
