@@ -61,7 +61,7 @@ uint64_t kv_cache_bytes(const models::Hparams& hparams, graph::KvFormat format, 
 }
 
 MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens) {
-  MemoryEstimate estimate{.activations = plan.arena_bytes};
+  MemoryEstimate estimate{.activations = plan.arena_bytes()};
   for (uint32_t weight = 0; weight < plan.weights.size(); weight++) {
     estimate.weights += backend.weight_bytes(plan, weight);
   }

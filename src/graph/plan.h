@@ -26,30 +26,57 @@ struct PlanKey {
   uint32_t max_seqs = 16;     // S
   KvFormat kv_format = KvFormat::kF16;
   uint32_t page_tokens = 32;  // tokens a KV page holds
+  uint32_t max_pages = 4096;  // entries of a step's page table, all sequences together
   bool operator==(const PlanKey&) const = default;
 };
 
-/// a*T + b*R + c, rounded up to `divisor` pieces: grids of GPU dispatches. CPU plans leave it {0,0,1,1}.
-struct GridExpr {
-  uint32_t t = 0, r = 0, constant = 1, divisor = 1;
-  bool operator==(const GridExpr&) const = default;
+/// What is counted in a step: T tokens, R rows of logits, S sequences, and the longest KV length among them.
+struct StepCounts {
+  uint32_t t = 0, r = 0, s = 0, max_kv = 0;
+  bool operator==(const StepCounts&) const = default;
 };
 
-enum class SlotKind : uint32_t { kArena, kWeight, kKeys, kValues };
+/// ceil((t*T + r*R + s*S + kv*max_kv + constant) / divisor): workgroups of a GPU dispatch along one axis. A step with a
+/// zero in its grid is skipped. CPU plans leave it as it is here.
+struct GridExpr {
+  uint32_t t = 0, r = 0, s = 0, kv = 0, constant = 1, divisor = 1;
+  bool operator==(const GridExpr&) const = default;
+
+  /// Coefficients up to kMaxCoefficient keep this below 2^64.
+  static constexpr uint32_t kMaxCoefficient = 1u << 24;
+  constexpr uint64_t at(const StepCounts& n) const {
+    const uint64_t sum = uint64_t{t} * n.t + uint64_t{r} * n.r + uint64_t{s} * n.s + uint64_t{kv} * n.max_kv + constant;
+    return (sum + divisor - 1) / divisor;
+  }
+};
+
+enum class SlotKind : uint32_t {
+  kArena,   // activations
+  kWeight,  // a buffer of its own
+  kKeys,    // a layer's pages
+  kValues,
+  kParams,  // the step's block (params.h), written once a step
+  kState,   // survives steps, zeroed when the plan is loaded: sampled tokens [max_seqs] u32
+};
 
 struct PlanSlot {
   SlotKind kind = SlotKind::kArena;
-  uint32_t index = 0;   // weight or layer; for arena slots the arena's buffer (0 where there is one)
-  uint64_t offset = 0;  // in the arena, bytes, 64-byte aligned
-  uint64_t bytes = 0;   // arena: worst case; weight: in the file's layout; keys and values: one page
+  uint32_t index = 0;   // weight, layer, number of the arena's buffer or of the state; params: 0
+  uint64_t offset = 0;  // in the arena's buffer, bytes, 64-byte aligned (256 where a kernel binds it); else 0
+  uint64_t bytes = 0;   // arena, params, state: worst case; weight: in the backend's layout; keys and values: one page
   bool operator==(const PlanSlot&) const = default;
 };
 
+/// How a kernel uses a binding.
+enum class Access : uint32_t { kRead, kReadWrite };
+
 struct PlanPipeline {
   std::string name;    // op or kernel: "linear_add"
-  std::string source;  // composed WGSL; empty where the player has the code
+  std::string source;  // whole WGSL, entry point `main`, binding i of group 0 is binding i of the step, all storage
+                       // buffers over the byte range of their slots; empty where the player has the code
   Op op = Op::kWeight;
-  std::vector<uint32_t> constants;  // the op's attributes as words, or override constants
+  std::vector<uint32_t> constants;  // the op's attributes as words; empty for a kernel: its source has them
+  std::vector<Access> access;       // one per binding of a kernel; empty for an op
   bool operator==(const PlanPipeline&) const = default;
 };
 
@@ -73,6 +100,13 @@ struct PlanStep {
   bool operator==(const PlanStep&) const = default;
 };
 
+/// Steps [first_step, first_step + n_steps) play a step of up to max_tokens tokens.
+struct PlanProgram {
+  uint32_t max_tokens = 0;
+  uint32_t first_step = 0, n_steps = 0;
+  bool operator==(const PlanProgram&) const = default;
+};
+
 struct PlanOutput {
   std::string name;
   PlanBinding binding;
@@ -81,20 +115,27 @@ struct PlanOutput {
 
 struct Plan {
   static constexpr uint32_t kMagic = 0x4e525054;  // "TPRN" little endian
-  static constexpr uint32_t kVersion = 1;
+  static constexpr uint32_t kVersion = 2;
 
   std::string backend;  // whose player it is for
   PlanKey key;
   uint32_t n_layers = 0, n_kv_heads = 0, head_dim = 0;
-  uint64_t arena_bytes = 0;  // up to the end of the last slot, a multiple of 64; summed over the arena's buffers
+  std::vector<uint64_t> arena;  // bytes of each buffer of activations: up to the end of its last slot, multiples of 64
   std::vector<Weight> weights;
   std::vector<PlanSlot> slots;
   std::vector<PlanPipeline> pipelines;
   std::vector<PlanBinding> bindings;
   std::vector<PlanStep> steps;
-  std::vector<PlanOutput> outputs;
+  std::vector<PlanProgram> programs;  // ascending by max_tokens, the last one's is key.max_tokens
+  std::vector<PlanOutput> outputs;    // "logits" [R, vocabulary] f32; where the backend samples, "tokens" i32 [R, 1]
   std::vector<std::string> strings;
   bool operator==(const Plan&) const;
+
+  uint64_t arena_bytes() const;
+  /// The first program that plays T <= key.max_tokens tokens.
+  const PlanProgram& program(uint32_t t) const;
+  /// Index of the output of that name, or kNone.
+  uint32_t find_output(std::string_view name) const;
 
   /// Bytes of one page of one layer's keys (values have the same size): page_tokens * n_kv_heads * head_dim values.
   /// Inside a page: [n_kv_heads][page_tokens][head_dim], so that a head's keys are contiguous.
@@ -106,7 +147,9 @@ std::vector<uint32_t> write_plan(const Plan& plan);
 Result<Plan> read_plan(std::span<const uint32_t> words);
 
 /// All indices in range, slots inside the arena, bindings inside their slots, shapes as the ops demand (of pipelines
-/// without a source). What it cannot know: ids that linear_experts reads may be any number in a hostile plan.
+/// without a source), and of kernels what WebGPU demands: no buffer is bound for reading and for writing in one step,
+/// and what is written overlaps nothing. What it cannot know: ids that linear_experts reads may be any number in a
+/// hostile plan.
 Result<void> validate(const Plan& plan);
 /// The part of validate() that page_bytes() relies on: the key and the shape of the cache.
 Result<void> check_key(const Plan& plan);

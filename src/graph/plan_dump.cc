@@ -46,6 +46,10 @@ std::string slot_text(const Plan& plan, const PlanSlot& slot) {
       return fmt::format("keys of layer {}, {} bytes a page", slot.index, slot.bytes);
     case SlotKind::kValues:
       return fmt::format("values of layer {}, {} bytes a page", slot.index, slot.bytes);
+    case SlotKind::kParams:
+      return fmt::format("params, {} bytes", slot.bytes);
+    case SlotKind::kState:
+      return fmt::format("state {}, {} bytes", slot.index, slot.bytes);
   }
   return "unknown";
 }
@@ -54,6 +58,7 @@ std::string slot_text(const Plan& plan, const PlanSlot& slot) {
 std::string binding_text(const Plan& plan, const PlanBinding& binding) {
   const PlanSlot& slot = plan.slots[binding.slot];
   if (slot.kind == SlotKind::kWeight) return plan.weights[slot.index].name;
+  if (slot.kind == SlotKind::kParams) return "params";
   std::string text =
       fmt::format("s{} {}", binding.slot, to_string(TensorDesc{binding.dtype, binding.rows, binding.cols}));
   if (binding.cols == binding.row_stride) return text;
@@ -85,13 +90,18 @@ std::string dump(const Plan& plan) {
   std::string out = fmt::format("plan for {}: up to {} tokens, {} rows of logits, {} sequences; kv {} in pages of {}\n",
                                 plan.backend, plan.key.max_tokens, plan.key.max_rows, plan.key.max_seqs,
                                 kKvNames[static_cast<uint32_t>(plan.key.kv_format)], plan.key.page_tokens);
-  out += fmt::format("arena {} bytes; all values together {} bytes\n", plan.arena_bytes, sum);
+  out += fmt::format("arena {} bytes; all values together {} bytes\n", plan.arena_bytes(), sum);
   for (size_t i = 0; i < plan.slots.size(); ++i) {
     const bool cache = plan.slots[i].kind == SlotKind::kKeys || plan.slots[i].kind == SlotKind::kValues;
     out += fmt::format("s{} {}{}\n", i, slot_text(plan, plan.slots[i]),
                        cache ? "" : "  " + uses[i].text(plan.steps.size()));
   }
-  for (size_t i = 0; i < plan.steps.size(); ++i) out += fmt::format("{}: {}\n", i, step_text(plan, plan.steps[i]));
+  for (const PlanProgram& program : plan.programs) {
+    if (plan.programs.size() > 1) out += fmt::format("up to {} tokens:\n", program.max_tokens);
+    for (uint32_t i = program.first_step; i < program.first_step + program.n_steps; ++i) {
+      out += fmt::format("{}: {}\n", i, step_text(plan, plan.steps[i]));
+    }
+  }
   for (const PlanOutput& output : plan.outputs) {
     out += fmt::format("output {} = {}\n", output.name, binding_text(plan, output.binding));
   }

@@ -1,5 +1,5 @@
 // Plan <-> flat stream of u32:
-//   magic, version, key (5 words), n_layers, n_kv_heads, head_dim, arena_bytes, backend, then the arrays of Plan in its
+//   magic, version, key (6 words), n_layers, n_kv_heads, head_dim, backend, then the arrays of Plan in its
 //   order, each as a count and that many records. u64: low word, high word. String: length in bytes, then the bytes,
 //   four to a word, little end first, the last word padded with zeros.
 // A plan has one spelling: read_plan refuses what write_plan would not write, and nothing may follow the end.
@@ -22,11 +22,11 @@ void code(Stream& s, Weight& v) {
 }
 template <class Stream>
 void code(Stream& s, PlanKey& v) {
-  s.all(v.max_tokens, v.max_rows, v.max_seqs, v.kv_format, v.page_tokens);
+  s.all(v.max_tokens, v.max_rows, v.max_seqs, v.kv_format, v.page_tokens, v.max_pages);
 }
 template <class Stream>
 void code(Stream& s, GridExpr& v) {
-  s.all(v.t, v.r, v.constant, v.divisor);
+  s.all(v.t, v.r, v.s, v.kv, v.constant, v.divisor);
 }
 template <class Stream>
 void code(Stream& s, PlanSlot& v) {
@@ -34,7 +34,7 @@ void code(Stream& s, PlanSlot& v) {
 }
 template <class Stream>
 void code(Stream& s, PlanPipeline& v) {
-  s.all(v.name, v.source, v.op, v.constants);
+  s.all(v.name, v.source, v.op, v.constants, v.access);
 }
 template <class Stream>
 void code(Stream& s, PlanBinding& v) {
@@ -45,13 +45,17 @@ void code(Stream& s, PlanStep& v) {
   s.all(v.pipeline, v.first_binding, v.n_inputs, v.n_outputs, v.grid[0], v.grid[1], v.grid[2], v.name);
 }
 template <class Stream>
+void code(Stream& s, PlanProgram& v) {
+  s.all(v.max_tokens, v.first_step, v.n_steps);
+}
+template <class Stream>
 void code(Stream& s, PlanOutput& v) {
   s.all(v.name, v.binding);
 }
 template <class Stream>
 void code(Stream& s, Plan& v) {
-  s.all(v.key, v.n_layers, v.n_kv_heads, v.head_dim, v.arena_bytes, v.backend, v.weights, v.slots, v.pipelines,
-        v.bindings, v.steps, v.outputs, v.strings);
+  s.all(v.key, v.n_layers, v.n_kv_heads, v.head_dim, v.backend, v.arena, v.weights, v.slots, v.pipelines, v.bindings,
+        v.steps, v.programs, v.outputs, v.strings);
 }
 
 template <class T>

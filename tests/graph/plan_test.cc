@@ -66,7 +66,7 @@ TEST(LowerOps, KeepsLiveValuesApartAndReusesTheRest) {
   const Plan reused = lowered(graph), separate = lowered(graph, false);
   expect_no_overlap(reused);
   expect_no_overlap(separate);
-  EXPECT_LT(reused.arena_bytes, separate.arena_bytes / 4);
+  EXPECT_LT(reused.arena_bytes(), separate.arena_bytes() / 4);
   EXPECT_EQ(reused, lowered(graph));
   EXPECT_EQ(reused.steps.size(), 1u + 4 * 16 + 3);
 }

@@ -152,7 +152,8 @@ class CpuBackend final : public HostBackend {
     LoadedPlan& loaded = *jobs_[job % kInFlight];
     ++loaded.scratch.step;
     const graph::StepParams& step = loaded.steps[job % kInFlight].params();
-    for (size_t i = 0; i < loaded.bound.calls.size(); ++i) {
+    const graph::PlanProgram& program = loaded.bound.plan.program(static_cast<uint32_t>(step.tokens.size()));
+    for (size_t i = program.first_step; i < program.first_step + program.n_steps; ++i) {
       const cpu::OpFunction compute = cpu::op_function(loaded.bound.calls[i].op);
       if (compute) compute({loaded.bound, i, step, kernels_, pool_, loaded.scratch});
     }

@@ -75,11 +75,15 @@ Result<BoundPlan> bind_plan(const graph::Plan& plan, std::string_view backend, c
     return fail(ErrorCode::kInvalidArgument, "The plan was made for the backend {}; this is {}.", plan.backend,
                 backend);
   }
+  if (plan.arena.size() > 1) {
+    return fail(ErrorCode::kInvalidArgument, "The plan's arena has {} buffers; host memory plays plans of one.",
+                plan.arena.size());
+  }
   BoundPlan bound;
   bound.plan = plan;
   bound.limits = StepLimits::of(plan, n_pages);
   bound.kv = TRY(KvLayout::make(plan));
-  bound.arena = TRY(HostBlock::make(plan.arena_bytes, "the activations of a plan"));
+  bound.arena = TRY(HostBlock::make(plan.arena_bytes(), "the activations of a plan"));
   TRY(bind_weights(bound, memory, weights));
   bound.keys = TRY_CTX(bind_cache(bound, memory, keys, n_pages), "while binding the keys");
   bound.values = TRY_CTX(bind_cache(bound, memory, values, n_pages), "while binding the values");

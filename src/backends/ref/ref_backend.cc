@@ -91,7 +91,8 @@ class RefBackend final : public HostBackend {
     const BoundPlan& bound = *plans_[plan.id];
     std::vector<uint64_t> next_position(bound.limits.max_seqs);
     TRY(check_step(bound.limits, step, next_position));
-    for (const Call& call : bound.calls) {
+    const graph::PlanProgram& program = bound.plan.program(static_cast<uint32_t>(step.tokens.size()));
+    for (const Call& call : std::span(bound.calls).subspan(program.first_step, program.n_steps)) {
       if (const ref::OpFunction compute = ref::op_function(call.op)) compute({bound, call, step});
     }
     last_ = {plan, static_cast<uint32_t>(step.tokens.size()), static_cast<uint32_t>(step.rows.size())};

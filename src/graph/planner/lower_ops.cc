@@ -59,6 +59,7 @@ class Lowering {
     for (const Node& node : graph_.nodes) {
       if (is_step(node.op)) add_step(node);
     }
+    plan_.programs = {{plan_.key.max_tokens, 0, static_cast<uint32_t>(plan_.steps.size())}};
     for (const Output& output : graph_.outputs) plan_.outputs.push_back({output.name, binding(output.value)});
     TRY(validate(plan_));
     return std::move(plan_);
@@ -90,7 +91,7 @@ class Lowering {
     for (size_t i = 0; i < lives.size(); ++i) {
       plan_.slots.push_back({SlotKind::kArena, 0, arena.offsets[i], lives[i].bytes});
     }
-    plan_.arena_bytes = arena.bytes;
+    if (arena.bytes > 0) plan_.arena = {arena.bytes};
     return {};
   }
 

@@ -21,6 +21,8 @@ struct ArenaPlan {
 
 /// Cache lines, and the unit of vector loads.
 inline constexpr uint64_t kArenaAlignment = 64;
+/// Of byte ranges that a kernel binds: WebGPU's default minStorageBufferOffsetAlignment.
+inline constexpr uint64_t kBindingAlignment = 256;
 
 constexpr uint64_t align_arena(uint64_t bytes) {
   return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;

@@ -1,0 +1,40 @@
+// The params block: what a device sees of StepParams, one array of u32 written once a step. Offsets of the parts depend
+// on the plan's key alone, so that shaders have them as constants:
+//
+//   header [16]          T, R, S, max_kv, page table entries, then zeros
+//   tokens [max_tokens]  an id, or -1 - slot (as i32): the token that an earlier step sampled into that state slot
+//   positions [max_tokens], sequences [max_tokens]
+//   seqs [max_seqs][4]   kv_len, first_page, 0, 0
+//   rows [max_rows]      indices into [0, T)
+//   samples [max_rows][16]
+//   pages [max_pages]    the page table; only what the step uses is written
+//
+// A step writes a prefix of the block; what lies behind the counts within a part is left from before.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "graph/plan.h"
+#include "graph/step.h"
+
+namespace tern::graph {
+
+/// Offsets in words.
+struct ParamsLayout {
+  static constexpr uint32_t kHeader = 16, kSequence = 4, kSample = 16;
+
+  uint32_t tokens, positions, sequences, seqs, rows, samples, pages;
+  uint32_t words;  // of the whole block
+
+  static ParamsLayout of(const PlanKey& key);
+  uint64_t bytes() const { return uint64_t{words} * 4; }
+};
+
+StepCounts count(const StepParams& step);
+
+/// Writes the step, which the caller has checked against the key (check_step), and returns the words in use.
+/// out: [layout.words] u32.
+std::span<const uint32_t> write_params(const ParamsLayout& layout, const StepParams& step, std::span<uint32_t> out);
+
+}  // namespace tern::graph
