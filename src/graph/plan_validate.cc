@@ -93,7 +93,7 @@ class PlanValidator {
         }
         return {};
       case SlotKind::kParams:
-        return check_fixed(slot, ParamsLayout::of(plan_.key).bytes());
+        return check_fixed(slot, ParamsLayout::of(plan_.key, 0).bytes());
       case SlotKind::kState:
         return check_fixed(slot, 4);
     }
