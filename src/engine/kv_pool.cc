@@ -79,6 +79,16 @@ std::optional<PrefixNode> KvPool::acquire(PrefixNode parent, std::span<const int
   return PrefixNode{page, pages_[page].serial};
 }
 
+void KvPool::forget_prefixes() {
+  ASSERT(available() == page_count());
+  while (lru_head_ != kNoPage) {
+    const PageId page = lru_head_;
+    lru_remove(page);
+    unpublish(page);
+    push_free(page);
+  }
+}
+
 uint32_t KvPool::bucket_of(uint64_t parent, std::span<const int32_t> tokens) const {
   uint64_t hash = mix(parent);
   for (int32_t token : tokens) hash = (std::rotl(hash, 5) ^ static_cast<uint32_t>(token)) * 0x9e3779b97f4a7c15ull;

@@ -8,7 +8,7 @@
 //
 // A published page is a node of a tree: its key is its parent's node and its own tokens, so finding a node proves that
 // the whole prefix is the same; hashes only say where to look. Every operation is O(1) (comparing one page's tokens
-// counted as one) and allocates nothing.
+// counted as one) and allocates nothing; only forgetting everything takes longer.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +55,8 @@ class KvPool {
   PrefixNode publish(PageId page, PrefixNode parent, std::span<const int32_t> tokens);
   /// The page that continues `parent` with these tokens, with one more holder. tokens: [page_tokens].
   std::optional<PrefixNode> acquire(PrefixNode parent, std::span<const int32_t> tokens);
+  /// The content of every page is lost: nothing that was published is found any more. No page is held.
+  void forget_prefixes();
 
   /// Verifies every invariant; O(pages). For tests.
   Result<void> check() const;

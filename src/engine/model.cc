@@ -8,14 +8,46 @@
 
 namespace tern::engine {
 
+namespace {
+
+Result<models::ModelGraph> build(const Model& model, const EngineOptions& options) {
+  const uint32_t wanted = options.context == 0 ? kDefaultContext : options.context;
+  return models::build_graph(model.files, wanted);
+}
+
+/// The model's graph on the model's backend.
+Result<Playable> place(const Model& model, graph::Graph graph, const EngineOptions& options, const Progress& progress) {
+  const std::string& name = model.files.name;
+  backends::Backend& backend = *model.backend;
+  Playable playable{.backend = &backend, .plan = {}, .weights = {}};
+  playable.plan = TRY_CTX(backend.lower(std::move(graph), plan_key(options)), "while planning {} for {}", name,
+                          backend.target().device);
+  playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress),
+                             "while placing the weights of {}", name);
+  return playable;
+}
+
+/// `model` owns the engine that calls this.
+Result<std::optional<Playable>> replace(Model& model, const BackendFactory& factory, const EngineOptions& options) {
+  auto backend = TRY(factory());
+  if (!backend) return std::nullopt;
+  model.backend = std::move(backend);
+  auto built = TRY_CTX(build(model, options), "while loading {} again", model.files.name);
+  return TRY(place(model, std::move(built.graph), options, {}));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
-                                          const EngineOptions& options, const Progress& progress) {
+                                          const EngineOptions& options, const Progress& progress,
+                                          std::vector<BackendFactory> replacements) {
   io::ModelFiles files = TRY(io::open_model(path));
-  return load_model(std::move(files), std::move(backend), options, progress);
+  return load_model(std::move(files), std::move(backend), options, progress, std::move(replacements));
 }
 
 Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
-                                          const EngineOptions& options, const Progress& progress) {
+                                          const EngineOptions& options, const Progress& progress,
+                                          std::vector<BackendFactory> replacements) {
   TRY(validate(options));
   auto model = std::make_unique<Model>();
   model->files = std::move(files);
@@ -27,8 +59,7 @@ Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<
   model->chat_template = std::move(text.chat_template);
   model->text_problem = std::move(text.text_problem);
 
-  const uint32_t wanted = options.context == 0 ? kDefaultContext : options.context;
-  models::ModelGraph built = TRY_CTX(models::build_graph(model->files, wanted), "while loading {}", name);
+  models::ModelGraph built = TRY_CTX(build(*model, options), "while loading {}", name);
   model->hparams = std::move(built.hparams);
   model->end_tokens = model->hparams.end_tokens;
   model->end_tokens.insert(model->end_tokens.end(), text.end_tokens.begin(), text.end_tokens.end());
@@ -36,17 +67,15 @@ Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<
   const auto repeated = std::ranges::unique(model->end_tokens);
   model->end_tokens.erase(repeated.begin(), repeated.end());
 
-  graph::Plan plan = TRY_CTX(model->backend->lower(std::move(built.graph), plan_key(options)),
-                             "while planning {} for {}", name, model->backend->target().device);
-  auto weights = TRY_CTX(place_weights(plan, model->files.weights, *model->backend, progress),
-                         "while placing the weights of {}", name);
-  PlayableModel playable{.backend = model->backend.get(),
-                         .plan = std::move(plan),
-                         .weights = std::move(weights),
+  PlayableModel playable{.playable = TRY(place(*model, std::move(built.graph), options, progress)),
                          .tokenizer = model->tokenizer.get(),
                          .end_tokens = model->end_tokens,
                          .vocab = model->hparams.vocab,
                          .context = model->hparams.context};
+  for (BackendFactory& factory : replacements) {
+    playable.replacements.push_back(
+        [owner = model.get(), make = std::move(factory), options] { return replace(*owner, make, options); });
+  }
   model->engine = TRY_CTX(Engine::create(std::move(playable), options), "while loading {}", name);
   return model;
 }

@@ -23,6 +23,9 @@ namespace tern::engine {
 /// done and total are bytes of weights; called at least once at the end.
 using Progress = std::function<void(uint64_t done, uint64_t total)>;
 
+/// Makes a backend after the one before was lost; null: not yet, ask again later. Errors: there is none to be had.
+using BackendFactory = std::function<Result<std::unique_ptr<backends::Backend>>()>;
+
 struct Model {
   io::ModelFiles files;
   models::Hparams hparams;
@@ -46,12 +49,15 @@ struct ModelText {
 Result<ModelText> read_text(const io::ModelFiles& files);
 Result<ModelText> load_text(const std::string& path);
 
-/// Opens `path` and makes it ready on `backend`. Errors: kNotFound, kInvalidFile, kUnsupported of the files;
-/// kInvalidArgument of the options; kOutOfMemory.
+/// Opens `path` and makes it ready on `backend`. replacements: where answers go on when the device is lost, in order of
+/// preference (PlayableModel). Errors: kNotFound, kInvalidFile, kUnsupported of the files; kInvalidArgument of the
+/// options; kOutOfMemory.
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
-                                          const EngineOptions& options, const Progress& progress = {});
+                                          const EngineOptions& options, const Progress& progress = {},
+                                          std::vector<BackendFactory> replacements = {});
 /// The same from files that are open already (in a browser there are no paths).
 Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
-                                          const EngineOptions& options, const Progress& progress = {});
+                                          const EngineOptions& options, const Progress& progress = {},
+                                          std::vector<BackendFactory> replacements = {});
 
 }  // namespace tern::engine

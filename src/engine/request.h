@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,8 +13,9 @@ namespace tern::engine {
 
 using RequestId = uint64_t;
 
-/// Order of application: logit bias, penalties, (temperature 0: greedy), top-k, typical, top-p, min-p, temperature,
-/// draw.
+/// Order of application: logit bias, penalties, mask, (temperature 0: greedy), top-k, typical, top-p, min-p,
+/// temperature, draw. Where the device samples, logit_bias, typical_p, logprobs and penalties that look back on more
+/// than graph::kMaxRecent tokens have the logits read back for the host to draw from, which is slower.
 struct SamplingOptions {
   float temperature = 0.8f;  // 0: greedy
   uint32_t top_k = 40;       // 0: off
@@ -28,6 +31,11 @@ struct SamplingOptions {
   uint32_t logprobs = 0;  // top alternatives reported with each token, 0..20
 };
 
+/// Says which tokens may follow `generated`: clears the bits of the others in `allowed`, [ceil(vocab / 32)] words, bit
+/// i % 32 of word i / 32 for token i, all set on entry. The same for the same tokens: it may be asked again. Called by
+/// pump(); end tokens are tokens like others.
+using TokenMask = std::function<void(std::span<const int32_t> generated, std::span<uint32_t> allowed)>;
+
 struct Request {
   std::vector<int32_t> prompt;  // at least one token
   SamplingOptions sampling;
@@ -35,6 +43,7 @@ struct Request {
   std::vector<std::string> stop;     // stop strings; the text before them is given out, they are not
   std::vector<int32_t> stop_tokens;  // beyond the model's own end tokens; not reported either
   bool ignore_eos = false;           // the model's end tokens are tokens like others
+  TokenMask mask = {};               // for constrained output; null: every token is allowed
 };
 
 /// kContext: the next token has no place: the context is full, or the sequence alone fills the whole KV pool.
@@ -48,11 +57,12 @@ struct TokenLogprob {
 };
 
 struct Event {
-  enum class Kind { kToken, kText, kFinished };
-  RequestId request = 0;
+  enum class Kind { kToken, kText, kFinished, kDevice };
+  RequestId request = 0;  // never 0, but for kDevice
   Kind kind = Kind::kToken;
   int32_t token = -1;                   // kToken: the id (an end token is not reported)
-  std::string text;                     // kText: whole UTF-8 characters that are sure not to be part of a stop string
+  std::string text;                     // kText: whole UTF-8 characters that are sure not to be part of a stop string;
+                                        // kDevice: a sentence for people: a device was lost, or another one found
   std::optional<TokenLogprob> logprob;  // kToken, when asked for
   std::vector<TokenLogprob> top_logprobs;
   StopReason reason = StopReason::kEnd;  // kFinished

@@ -47,7 +47,7 @@ bool Sampler::better(const Candidate& a, const Candidate& b) {
 }
 
 Result<Sample> Sampler::sample(std::span<float> logits, const SamplingOptions& options,
-                               std::span<const int32_t> history) {
+                               std::span<const int32_t> history, std::span<const uint32_t> mask) {
   ASSERT(logits.size() == candidates_.size());
   for (const auto& [id, bias] : options.logit_bias) logits[id] += bias;
   penalise(logits, options, history);
@@ -60,9 +60,11 @@ Result<Sample> Sampler::sample(std::span<float> logits, const SamplingOptions& o
           "The logit of token {} at position {} is {}. The model's weights are damaged, or its values overflow.", id,
           history.size(), logits[id]);
     }
+    const bool allowed = mask.empty() || (mask[id / 32] >> (id % 32) & 1) != 0;
+    if (!allowed) logits[id] = -INFINITY;
     if (logits[id] > max) max = logits[id], best = static_cast<int32_t>(id);
   }
-  if (best < 0) return fail(ErrorCode::kInvalidArgument, "logit_bias bans every token of the vocabulary.");
+  if (best < 0) return fail(ErrorCode::kInvalidArgument, "No token is left: logit_bias or the mask bans all of them.");
 
   Sample sample;
   if (options.temperature == 0) {
@@ -172,8 +174,11 @@ void Sampler::keep_min_p(float max, float min_p) {
   n_ = std::remove_if(begin, begin + n_, [floor](const Candidate& c) { return c.logit < floor; }) - begin;
 }
 
-/// By inversion of the cumulative distribution, in the candidates' order. uniform: [0, 1).
+/// By inversion of the cumulative distribution, in order of ids, so that a device need not sort. uniform: [0, 1).
 int32_t Sampler::draw(float max, float temperature, double uniform) {
+  const auto by_id = [](const Candidate& a, const Candidate& b) { return a.id < b.id; };
+  const auto begin = candidates_.begin();
+  if (!std::is_sorted(begin, begin + n_, by_id)) std::sort(begin, begin + n_, by_id);
   double sum = 0;
   for (size_t i = 0; i < n_; i++) sum += weights_[i] = std::exp((double{candidates_[i].logit} - max) / temperature);
   const double target = uniform * sum;

@@ -1,8 +1,10 @@
 // Sampler: a row of logits -> the next token. A pure function of logits, options and the sequence's own tokens: random
 // numbers are keyed by seed and position (philox.h), so batch-mates and threads never matter.
 //
-//   logits -> + bias -> penalties -> [temperature 0: the largest] -> top-k -> typical -> top-p -> min-p
-//          -> / temperature -> draw
+//   logits -> + bias -> penalties -> mask -> [temperature 0: the largest] -> top-k -> typical -> top-p -> min-p
+//          -> / temperature -> draw, in order of ids
+//
+// Devices that sample do the same from the penalties on (graph/step.h).
 //
 // Sources. Repetition penalty: Keskar et al. 2019, "CTRL", section 4.1, with the sign rule of transformers (a negative
 // logit is multiplied). Frequency and presence penalties: OpenAI's API reference. Top-k: Fan et al. 2018. Top-p:
@@ -37,9 +39,10 @@ class Sampler {
   explicit Sampler(uint32_t vocab);
 
   /// logits: [vocab], changed in place. history: the sequence's tokens so far, prompt first; its length is the position
-  /// of the token to be drawn. options: valid. Ties go to the lowest id.
-  /// Errors: kInternal when a logit is NaN or +infinity; kInvalidArgument when the bias bans every token.
-  Result<Sample> sample(std::span<float> logits, const SamplingOptions& options, std::span<const int32_t> history);
+  /// of the token to be drawn. options: valid. mask: as in TokenMask, or empty. Ties go to the lowest id.
+  /// Errors: kInternal when a logit is NaN or +infinity; kInvalidArgument when no token is allowed.
+  Result<Sample> sample(std::span<float> logits, const SamplingOptions& options, std::span<const int32_t> history,
+                        std::span<const uint32_t> mask = {});
 
  private:
   struct Candidate {

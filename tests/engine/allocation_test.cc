@@ -18,11 +18,11 @@ uint64_t allocations_while_decoding(Harness& h, const SamplingOptions& sampling)
   h.backend.steps.reserve(10000);
   std::vector<Event> events;
   events.reserve(1000);
-  for (int i = 0; i < 20; i++) EXPECT_TRUE(h.engine->pump(events));  // admission and prefill may allocate
+  for (int i = 0; i < 20; i++) h.engine->pump(events);  // admission and prefill may allocate
   const uint64_t before = allocation_count(), tokens = h.engine->stats().generated_tokens;
   for (int i = 0; i < 1000; i++) {
     events.clear();
-    EXPECT_EQ(h.engine->pump(events).value(), Engine::State::kBusy);
+    EXPECT_EQ(h.engine->pump(events), Engine::State::kBusy);
   }
   const uint64_t count = allocation_count() - before;
   EXPECT_EQ(h.engine->stats().generated_tokens - tokens, 4000u);
@@ -80,7 +80,7 @@ TEST(Allocations, NoneOnTheCpuBackendEither) {
   for (int step = 0; step < 120; step++) {
     if (step == 20) before = allocation_count();
     events.clear();
-    ASSERT_TRUE(engine.pump(events));
+    engine.pump(events);
     engine.wait();
   }
   EXPECT_EQ(allocation_count() - before, 0u);

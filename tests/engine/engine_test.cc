@@ -146,7 +146,7 @@ TEST(Engine, TextComesInWholeCharacters) {
   std::vector<Event> events;
   ASSERT_TRUE(h.engine->submit(greedy({0}, 3)));
   std::vector<std::string> pieces;
-  while (h.engine->pump(events).value() == Engine::State::kBusy) {
+  while (h.engine->pump(events) == Engine::State::kBusy) {
   }
   for (const Event& event : events) {
     if (event.kind == Event::Kind::kText) pieces.push_back(event.text);
@@ -273,7 +273,7 @@ TEST(Engine, LogprobsComeWithTokensWhenAskedFor) {
   request.sampling.logprobs = 3;
   ASSERT_TRUE(h.engine->submit(request));
   std::vector<Event> events;
-  while (h.engine->pump(events).value() == Engine::State::kBusy) {
+  while (h.engine->pump(events) == Engine::State::kBusy) {
   }
   ASSERT_EQ(events.size(), 3u);
   for (const Event& event : std::span(events).first(2)) {
@@ -305,7 +305,6 @@ TEST(Engine, AFailedStepEndsItsRequestsAndTheEngineGoesOn) {
     ASSERT_TRUE(h.create());
     const RequestId a = h.submit(greedy({1}, 5)), b = h.submit(greedy({2}, 5));
     h.drain();
-    EXPECT_NE(h.last_error.find("The script fails this"), std::string::npos) << h.last_error;
     for (RequestId id : {a, b}) {
       EXPECT_EQ(h.answers[id].reason, StopReason::kError);
       EXPECT_NE(h.answers[id].error.find("The script fails this"), std::string::npos);

@@ -23,7 +23,7 @@ struct Finished {
   std::string error;
 };
 
-inline graph::Plan scripted_plan(const EngineOptions& options, uint32_t vocab) {
+inline graph::Plan scripted_plan(const EngineOptions& options, uint32_t vocab, bool samples = false) {
   graph::Plan plan;
   plan.backend = "scripted";
   plan.key = plan_key(options);
@@ -32,26 +32,37 @@ inline graph::Plan scripted_plan(const EngineOptions& options, uint32_t vocab) {
   plan.head_dim = 32;
   plan.outputs.push_back(
       {.name = "logits", .binding = {.rows = graph::Dim::rows(), .cols = vocab, .row_stride = vocab}});
+  if (samples) {
+    plan.outputs.push_back(
+        {.name = "tokens",
+         .binding = {.dtype = graph::DType::kI32, .rows = graph::Dim::rows(), .cols = 1, .row_stride = 1}});
+  }
   return plan;
 }
 
 struct Harness {
+  /// depth: of steps in flight, on a backend that samples; 0: one that only computes logits.
+  explicit Harness(uint32_t depth = 0) : backend(std::max(depth, 1u)), samples(depth > 0) {}
+
   ScriptedBackend backend;
+  bool samples;
   EngineOptions options;
   uint32_t vocab = 50;
   const text::Tokenizer* tokenizer = nullptr;
   std::vector<int32_t> end_tokens;
   std::unique_ptr<Engine> engine;
   std::map<RequestId, Finished> answers;
+  std::vector<std::string> device_events;
+  std::vector<Replacement> replacements;
 
   Result<void> create(uint32_t model_context = 1000) {
-    PlayableModel model{.backend = &backend,
-                        .plan = scripted_plan(options, vocab),
-                        .weights = {},
-                        .tokenizer = tokenizer,
-                        .end_tokens = end_tokens,
-                        .vocab = vocab,
-                        .context = model_context};
+    PlayableModel model{
+        .playable = {.backend = &backend, .plan = scripted_plan(options, vocab, samples), .weights = {}},
+        .tokenizer = tokenizer,
+        .end_tokens = end_tokens,
+        .vocab = vocab,
+        .context = model_context,
+        .replacements = replacements};
     engine = TRY(Engine::create(std::move(model), options));
     return {};
   }
@@ -63,8 +74,11 @@ struct Harness {
   Engine::State pump() {
     std::vector<Event> events;
     const auto state = engine->pump(events);
-    if (!state) last_error = state.error().to_string();
     for (Event& event : events) {
+      if (event.kind == Event::Kind::kDevice) {
+        device_events.push_back(event.text);
+        continue;
+      }
       Finished& answer = answers[event.request];
       EXPECT_FALSE(answer.done) << "an event after the last of request " << event.request;
       if (event.kind == Event::Kind::kToken) answer.tokens.push_back(event.token);
@@ -74,7 +88,7 @@ struct Harness {
       answer.reason = event.reason;
       answer.error = event.error;
     }
-    return state.value_or(Engine::State::kIdle);
+    return state;
   }
   /// Pumps until nothing is left; a step takes 1 + pending_polls pumps.
   void drain(uint32_t limit = 100000) {
@@ -86,7 +100,6 @@ struct Harness {
     EXPECT_EQ(stats.pages_free, stats.pages_total) << "pages were lost";
     EXPECT_EQ(stats.running + stats.waiting, 0u);
   }
-  std::string last_error;
 };
 
 /// What a request must answer, by the definition alone.

@@ -99,7 +99,7 @@ class Run {
   ~Run() {
     for (const engine::RequestId id : requests_) model_.engine->cancel(id);
     std::vector<engine::Event> events;
-    while (model_.engine->pump(events).value_or(engine::Engine::State::kIdle) == engine::Engine::State::kBusy) {
+    while (model_.engine->pump(events) == engine::Engine::State::kBusy) {
       model_.engine->wait();
     }
   }
@@ -129,7 +129,7 @@ class Run {
  private:
   Result<void> step() {
     events_.clear();
-    TRY(model_.engine->pump(events_));
+    model_.engine->pump(events_);
     for (const engine::Event& event : events_) {
       if (event.kind == engine::Event::Kind::kToken) ++tokens_, begun_.insert(event.request);
       if (event.kind != engine::Event::Kind::kFinished) continue;

@@ -83,7 +83,7 @@ Result<Generated> generate(engine::Engine& engine, engine::Request request,
   std::vector<engine::Event> events;
   for (bool finished = false; !finished;) {
     events.clear();
-    TRY(engine.pump(events));
+    engine.pump(events);
     for (engine::Event& event : events) {
       if (event.request != id) continue;
       if (event.kind == engine::Event::Kind::kText) {

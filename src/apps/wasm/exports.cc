@@ -95,7 +95,7 @@ Result<Json> submit(std::string_view text) {
 Result<Json> pump() {
   if (!module().model) return fail(ErrorCode::kInvalidArgument, "No model is loaded.");
   std::vector<engine::Event> events;
-  const auto state = TRY(module().model->engine->pump(events));
+  const auto state = module().model->engine->pump(events);
   Json list = Json::array();
   for (const engine::Event& event : events) {
     Json entry = {{"id", event.request}};
@@ -109,6 +109,9 @@ Result<Json> pump() {
       case engine::Event::Kind::kFinished:
         entry["finished"] = engine::stop_reason_name(event.reason);
         if (!event.error.empty()) entry["error"] = event.error;
+        break;
+      case engine::Event::Kind::kDevice:
+        entry["device"] = event.text;
         break;
     }
     list.push_back(std::move(entry));
