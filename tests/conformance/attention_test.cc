@@ -18,11 +18,11 @@ struct Shape {
 };
 
 /// q, k and v are columns of the token's embedding. Keys of variance 1 and this scale give scores between -4 and 4.
-Model attention_model(const Shape& s, KvFormat format, uint32_t page_tokens) {
+Model attention_model(const Shape& s, KvFormat format, uint32_t page_tokens, uint32_t positions = 192) {
   Model model(1, s.n_kv_heads, s.head_dim);
   model.key.kv_format = format;
   model.key.page_tokens = page_tokens;
-  model.n_pages = 192 / page_tokens + 2;
+  model.n_pages = positions / page_tokens + 2;
   const uint32_t q_cols = s.n_heads * s.head_dim, kv_cols = s.n_kv_heads * s.head_dim;
   const ValueId all = model.activations(q_cols + 2 * kv_cols);
   ValueId q = model.builder.slice(all, 0, q_cols);
@@ -82,6 +82,27 @@ TEST_P(Conformance, AttentionOfGroupedHeads) {
   }
   for (const uint32_t head_dim : {2u, 5u, 16u, 80u, 100u}) {  // not a multiple of the vectors
     compare(GetParam(), {4, 2, head_dim}, KvFormat::kF16, 16, 37);
+    if (HasFailure()) return;
+  }
+}
+
+/// Several blocks of positions (kAttentionBlock = 256), which threads share when there are few heads: a chunk of one
+/// token must give the bits of a chunk of 80 there too.
+TEST_P(Conformance, AttentionOverSeveralBlocks) {
+  struct Case {
+    Shape shape;
+    KvFormat format;
+    uint32_t page_tokens;
+  };
+  for (const Case& c : {Case{{4, 1, 32}, KvFormat::kF16, 32}, Case{{2, 2, 64}, KvFormat::kQ8_0, 32},
+                        Case{{4, 2, 16, 300, 30.0f}, KvFormat::kF32, 24}}) {
+    constexpr uint32_t kPositions = 530;
+    const Model model = attention_model(c.shape, c.format, c.page_tokens, kPositions);
+    Player expected(ref(), model, /*fuse=*/false);
+    Player player(GetParam(), model);
+    const std::vector<float> got = run_chunked(player, model, kPositions, 80);
+    expect_close(got, run_chunked(expected, model, kPositions, 80), 0, bound_of(c.shape, kPositions));
+    for (const uint32_t chunk : {1, 37}) expect_same(run_chunked(player, model, kPositions, chunk), got);
     if (HasFailure()) return;
   }
 }

@@ -1,109 +1,245 @@
-// Attention over the paged cache with the softmax taken on the go (Milakov and Gimelshein 2018): the keys and values of
-// kSpan positions are decoded once for all heads that share them. Spans begin at multiples of kSpan of the absolute
-// position, so that the order of sums depends on the position alone.
+// Attention over the paged cache: out = softmax(softcap(q K^T scale)) V for rows, each a head of a token, that share a
+// KV head. The softmax is taken on the go (Milakov and Gimelshein 2018) over blocks of kAttentionBlock positions.
+//
+//   block of positions -> panels of kPanel keys, decoded once for all rows -> scores [rows][block] by tiles of kMr rows
+//   and kNv vectors of positions -> weights e^(score - largest of the block), their sum -> panels of values -> a part
+//   per row {largest, total, sum[head_dim]}; parts are joined in the order of positions.
+//
+// A row's part depends on its own positions alone: sums run over them in ascending order, and a weight of 0 for what
+// other rows of the tile see adds nothing. So neither chunks, nor batch-mates, nor threads change a bit.
+// Keys lie transposed in their pages (kv_cache.inl), so that a vector of them is a load.
 
-constexpr uint32_t kSpan = 32;
+constexpr int kMr = 4;                     // rows of a tile
+constexpr int kNv = kLanes == 16 ? 4 : 2;  // vectors of a tile; with kMr rows they leave registers for the operands
 
 inline uint32_t padded(uint32_t head_dim) {
   return (head_dim + kLanes - 1) / kLanes * kLanes;
 }
-
-/// Per head: q, the sum of values, scores of a span, largest score and sum of weights; and one span of keys or values.
-size_t attention_scratch(uint32_t head_dim, uint32_t n_heads) {
-  return size_t{n_heads} * (2 * padded(head_dim) + kSpan + 2) + size_t{kSpan} * padded(head_dim);
+inline uint32_t part_stride(uint32_t head_dim) {
+  return padded(head_dim) + kLanes;  // the sum, then largest and total
 }
 
-struct HeadState {
-  float* q;       // [padded]
-  float* sum;     // [padded]
-  float* weight;  // [kSpan]: scores, then e^(score - largest)
-  float* largest;
-  float* total;
+/// Scores [rows][block]; a part and the joined state of every row; a panel of keys or values.
+size_t attention_scratch(uint32_t head_dim) {
+  const size_t rows = kAttentionRows;
+  return rows * kAttentionBlock + 2 * rows * part_stride(head_dim) + size_t{kPanel} * padded(head_dim);
+}
+size_t attention_part(uint32_t head_dim) {
+  return part_stride(head_dim);
+}
+
+/// c[m][n] (+)= sum over i < k of a[m][i] * b[i][n], i ascending. N vectors of columns.
+template <int M, int N>
+void product_tile(const float* const* a, uint32_t k, const float* b, size_t b_stride, float* c, size_t c_stride,
+                  bool add) {
+  vf sum[M][N];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) sum[m][n] = add ? load(c + m * c_stride + n * kLanes) : vf{};
+  }
+  for (uint32_t i = 0; i < k; ++i) {
+    vf bs[N];
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) bs[n] = load(b + i * b_stride + n * kLanes);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const vf x = splat(a[m][i]);
+#pragma GCC unroll 16
+      for (int n = 0; n < N; ++n) sum[m][n] = fma(x, bs[n], sum[m][n]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) store(c + m * c_stride + n * kLanes, sum[m][n]);
+  }
+}
+
+/// The same for `columns` columns, a multiple of kLanes.
+template <int M, int N = kNv>
+void product_columns(const float* const* a, uint32_t k, const float* b, size_t b_stride, uint32_t columns, float* c,
+                     size_t c_stride, bool add) {
+  uint32_t n = 0;
+  for (; n + N * kLanes <= columns; n += N * kLanes) {
+    product_tile<M, N>(a, k, b + n, b_stride, c + n, c_stride, add);
+  }
+  if constexpr (N > 1) {
+    if (n < columns) product_columns<M, N / 2>(a, k, b + n, b_stride, columns - n, c + n, c_stride, add);
+  }
+}
+
+/// The same for m <= kMr rows.
+template <int M = kMr>
+void product(uint32_t m, const float* const* a, uint32_t k, const float* b, size_t b_stride, uint32_t columns, float* c,
+             size_t c_stride, bool add) {
+  if constexpr (M > 1) {
+    if (m < M) return product<M - 1>(m, a, k, b, b_stride, columns, c, c_stride, add);
+  }
+  product_columns<M>(a, k, b, b_stride, columns, c, c_stride, add);
+}
+
+/// Positions [begin, end), all in one block; empty when begin >= end.
+struct Range {
+  uint32_t begin, end;
+  bool empty() const { return begin >= end; }
 };
-
-inline HeadState head_state(const AttentionArgs& a, uint32_t i) {
-  const uint32_t width = padded(a.head_dim);
-  float* at = a.scratch + size_t{kSpan} * width + size_t{i} * (2 * width + kSpan + 2);
-  return {at, at + width, at + 2 * width, at + 2 * width + kSpan, at + 2 * width + kSpan + 1};
+inline Range intersect(Range a, Range b) {
+  return {a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
+}
+inline Range hull(Range a, Range b) {
+  if (a.empty() || b.empty()) return a.empty() ? b : a;
+  return {a.begin < b.begin ? a.begin : b.begin, a.end > b.end ? a.end : b.end};
 }
 
-/// Decodes positions [begin, end] of a span to rows[position % kSpan].
-void decode_span(const AttentionArgs& a, const std::byte* cache, uint32_t begin, uint32_t end, float* rows) {
-  const DecodeFn decode_row = format_kernels(a.format).decode;
-  const uint32_t width = padded(a.head_dim);
-  for (uint32_t p = begin; p <= end; ++p) {
-    const std::byte* row = cache + a.pages[p / a.page_tokens] * a.page_bytes + p % a.page_tokens * a.row_bytes;
-    for (uint32_t k0 = 0; k0 < a.head_dim; k0 += kChunk) {
-      const uint32_t n = a.head_dim - k0 < kChunk ? a.head_dim - k0 : kChunk;
-      decode_row(a.format, row, k0, n, rows + size_t{p % kSpan} * width + k0);
+/// What rows [row, row + n) see of a block.
+inline Range seen(const AttentionArgs& a, uint32_t block, uint32_t row, uint32_t n) {
+  Range all{0, 0};
+  for (uint32_t r = row; r < row + n; ++r) {
+    all = hull(all, intersect({block * kAttentionBlock, (block + 1) * kAttentionBlock}, {a.first[r], a.last[r] + 1}));
+  }
+  return all;
+}
+
+/// scores[r][position % block] of all rows and panels that see each other.
+void score_block(const AttentionArgs& a, uint32_t block, float* scores, float* panel) {
+  const Range all = seen(a, block, 0, a.n_rows);
+  for (uint32_t p0 = all.begin / kPanel * kPanel; p0 < all.end; p0 += kPanel) {
+    const Range here = intersect({p0, p0 + kPanel}, all);
+    const uint32_t columns = (here.end - p0 + kLanes - 1) / kLanes * kLanes;
+    load_keys(a, here.begin, here.end, panel);
+    for (uint32_t r = 0; r < a.n_rows; r += kMr) {
+      const uint32_t m = a.n_rows - r < kMr ? a.n_rows - r : kMr;
+      if (intersect(seen(a, block, r, m), here).empty()) continue;
+      product(m, a.q + r, a.head_dim, panel, kPanel, columns, scores + r * kAttentionBlock + p0 % kAttentionBlock,
+              kAttentionBlock, false);
     }
   }
 }
 
-/// Scores of a span, the new largest one, and the weights; what was summed before is scaled to the new largest.
-void weigh_span(const AttentionArgs& a, const HeadState& head, uint32_t begin, uint32_t end, const float* keys) {
-  const uint32_t width = padded(a.head_dim);
-  for (uint32_t i = 0; i < kSpan; ++i) head.weight[i] = -__builtin_inff();
-  for (uint32_t p = begin; p <= end; ++p) {
-    const float* key = keys + size_t{p % kSpan} * width;
-    vf dot{};
-    for (uint32_t i = 0; i < width; i += kLanes) dot = fma(load(head.q + i), load(key + i), dot);
-    head.weight[p % kSpan] = sum_lanes(dot) * a.scale;
+/// Scores of a row become weights; those of positions in `group` that it does not see become 0.
+void weigh_row(const AttentionArgs& a, Range mine, Range group, float* scores, float* largest, float* total) {
+  const uint32_t base = mine.begin / kAttentionBlock * kAttentionBlock;
+  const uint32_t first = mine.begin / kLanes * kLanes, end = (mine.end + kLanes - 1) / kLanes * kLanes;
+  vf top = splat(-__builtin_inff());
+  for (uint32_t p = first; p < end; p += kLanes) {
+    vf score = load(scores + p - base) * a.scale;
+    if (a.softcap > 0) score = soft_cap(score, a.softcap);
+    if (p < mine.begin || p + kLanes > mine.end) {
+      const vi at = lane_numbers() + static_cast<int32_t>(p);
+      const vi out = (at < static_cast<int32_t>(mine.begin)) | (at >= static_cast<int32_t>(mine.end));
+      score = out ? splat(-__builtin_inff()) : score;
+    }
+    store(scores + p - base, score);
+    top = at_least(top, score);
   }
-  vf largest = splat(*head.largest);
-  for (uint32_t i = 0; i < kSpan; i += kLanes) {
-    vf score = load(head.weight + i);
-    // A position that does not count keeps its -inf, which becomes the weight 0.
-    if (a.softcap > 0) score = score >= splat(-__FLT_MAX__) ? soft_cap(score, a.softcap) : score;
-    store(head.weight + i, score);
-    largest = at_least(largest, score);
+  *largest = largest_lane(top);
+  vf sum{};
+  for (uint32_t p = first; p < end; p += kLanes) {
+    const vf weight = exp(load(scores + p - base) - *largest);
+    store(scores + p - base, weight);
+    sum = sum + weight;
   }
-  const float top = largest_lane(largest);
-  vf total{};
-  for (uint32_t i = 0; i < kSpan; i += kLanes) {
-    const vf weight = exp(load(head.weight + i) - top);
-    store(head.weight + i, weight);
-    total = total + weight;
-  }
-  const vf shrink = exp(splat(*head.largest - top));
-  *head.total = *head.total * shrink[0] + sum_lanes(total);
-  *head.largest = top;
-  for (uint32_t i = 0; i < width; i += kLanes) store(head.sum + i, load(head.sum + i) * shrink);
+  *total = sum_lanes(sum);
+  for (uint32_t p = group.begin; p < first; ++p) scores[p - base] = 0;
+  for (uint32_t p = end; p < group.end; ++p) scores[p - base] = 0;
 }
 
-void add_span(const AttentionArgs& a, const HeadState& head, uint32_t begin, uint32_t end, const float* values) {
-  const uint32_t width = padded(a.head_dim);
+/// Sums of values of all rows, weighted, to parts.
+void add_values(const AttentionArgs& a, uint32_t block, const float* scores, float* panel, float* parts) {
+  const Range all = seen(a, block, 0, a.n_rows);
+  const uint32_t width = padded(a.head_dim), stride = part_stride(a.head_dim);
+  for (uint32_t p0 = all.begin / kPanel * kPanel; p0 < all.end; p0 += kPanel) {
+    const Range here = intersect({p0, p0 + kPanel}, all);
+    load_values(a, here.begin, here.end, panel);
+    for (uint32_t r = 0; r < a.n_rows; r += kMr) {
+      const uint32_t m = a.n_rows - r < kMr ? a.n_rows - r : kMr;
+      const Range group = seen(a, block, r, m);
+      const Range both = intersect(group, here);
+      if (both.empty()) continue;
+      const float* weights[kMr];
+      for (uint32_t i = 0; i < m; ++i) weights[i] = scores + (r + i) * kAttentionBlock + both.begin % kAttentionBlock;
+      product(m, weights, both.end - both.begin, panel + (both.begin - p0) * width, width, width,
+              parts + size_t{r} * stride, stride, group.begin < p0);
+    }
+  }
+}
+
+/// A part per row, part_stride floats each.
+void attention_block(const AttentionArgs& a, uint32_t block, float* parts) {
+  float* scores = a.scratch;
+  float* panel = scores + kAttentionRows * kAttentionBlock;
+  const uint32_t width = padded(a.head_dim), stride = part_stride(a.head_dim);
+  score_block(a, block, scores, panel);
+  for (uint32_t r = 0; r < a.n_rows; ++r) {
+    const uint32_t r0 = r / kMr * kMr;
+    const Range mine = seen(a, block, r, 1);
+    const Range group = seen(a, block, r0, a.n_rows - r0 < kMr ? a.n_rows - r0 : kMr);
+    float* row = scores + r * kAttentionBlock;
+    float* largest = parts + size_t{r} * stride + width;
+    largest[0] = -__builtin_inff();
+    largest[1] = 0;
+    if (!mine.empty()) {
+      weigh_row(a, mine, group, row, largest, largest + 1);
+    } else {
+      for (uint32_t p = group.begin; p < group.end; ++p) row[p % kAttentionBlock] = 0;
+    }
+  }
+  add_values(a, block, scores, panel, parts);
+}
+
+/// Adds a block's part to what was joined before; both are scaled to the larger of their largest scores.
+void join_part(uint32_t width, const float* part, float* state) {
+  const float* theirs = part + width;
+  float* ours = state + width;
+  if (theirs[1] == 0) return;  // the row saw nothing of the block
+  const float top = theirs[0] > ours[0] ? theirs[0] : ours[0];
+  const vf keep = exp(splat(ours[0] - top)), take = exp(splat(theirs[0] - top));
+  ours[0] = top;
+  ours[1] = ours[1] * keep[0] + theirs[1] * take[0];
   for (uint32_t i = 0; i < width; i += kLanes) {
-    vf sum = load(head.sum + i);
-    for (uint32_t p = begin; p <= end; ++p) {
-      sum = fma(splat(head.weight[p % kSpan]), load(values + size_t{p % kSpan} * width + i), sum);
-    }
-    store(head.sum + i, sum);
+    store(state + i, fma(load(part + i), take, load(state + i) * keep));
   }
 }
 
+void begin_state(uint32_t width, float* state) {
+  for (uint32_t i = 0; i < width; i += kLanes) store(state + i, vf{});
+  state[width] = -__builtin_inff();
+  state[width + 1] = 0;
+}
+
+void finish_row(uint32_t head_dim, const float* state, float* out) {
+  const vf total = splat(state[padded(head_dim) + 1]);
+  uint32_t i = 0;
+  for (; i + kLanes <= head_dim; i += kLanes) store(out + i, load(state + i) / total);
+  if (i < head_dim) store_part(out + i, load(state + i) / total, head_dim - i);
+}
+
+/// parts: of n_blocks blocks, [block][row]; joined and divided to out.
+void attention_join(const AttentionArgs& a, const float* parts, uint32_t n_blocks) {
+  const uint32_t width = padded(a.head_dim), stride = part_stride(a.head_dim);
+  for (uint32_t r = 0; r < a.n_rows; ++r) {
+    float* state = a.scratch;
+    begin_state(width, state);
+    for (uint32_t b = 0; b < n_blocks; ++b) join_part(width, parts + (size_t{b} * a.n_rows + r) * stride, state);
+    finish_row(a.head_dim, state, a.out[r]);
+  }
+}
+
+/// All blocks that a row sees, one after the other.
 void attention(const AttentionArgs& a) {
-  const uint32_t width = padded(a.head_dim), n_heads = a.head1 - a.head0;
-  float* rows = a.scratch;
-  for (uint32_t h = 0; h < n_heads; ++h) {
-    const HeadState head = head_state(a, h);
-    const float* q = a.q + size_t{a.head0 + h} * a.head_dim;
-    for (uint32_t i = 0; i < width; ++i) head.q[i] = i < a.head_dim ? q[i] : 0.0f;
-    for (uint32_t i = 0; i < width; ++i) head.sum[i] = 0.0f;
-    *head.largest = -__builtin_inff();
-    *head.total = 0.0f;
+  const uint32_t width = padded(a.head_dim), stride = part_stride(a.head_dim);
+  float* parts = a.scratch + kAttentionRows * kAttentionBlock + kPanel * width;
+  float* states = parts + kAttentionRows * stride;
+  uint32_t first = a.first[0], last = a.last[0];
+  for (uint32_t r = 0; r < a.n_rows; ++r) {
+    first = a.first[r] < first ? a.first[r] : first;
+    last = a.last[r] > last ? a.last[r] : last;
+    begin_state(width, states + r * stride);
   }
-  for (uint32_t span = a.first / kSpan; span <= a.last / kSpan; ++span) {
-    const uint32_t begin = a.first > span * kSpan ? a.first : span * kSpan;
-    const uint32_t end = a.last / kSpan > span ? span * kSpan + kSpan - 1 : a.last;
-    decode_span(a, a.keys, begin, end, rows);
-    for (uint32_t h = 0; h < n_heads; ++h) weigh_span(a, head_state(a, h), begin, end, rows);
-    decode_span(a, a.values, begin, end, rows);
-    for (uint32_t h = 0; h < n_heads; ++h) add_span(a, head_state(a, h), begin, end, rows);
+  for (uint32_t block = first / kAttentionBlock; block <= last / kAttentionBlock; ++block) {
+    attention_block(a, block, parts);
+    for (uint32_t r = 0; r < a.n_rows; ++r) join_part(width, parts + r * stride, states + r * stride);
   }
-  for (uint32_t h = 0; h < n_heads; ++h) {
-    const HeadState head = head_state(a, h);
-    float* out = a.out + size_t{a.head0 + h} * a.head_dim;
-    for (uint32_t i = 0; i < a.head_dim; ++i) out[i] = head.sum[i] / *head.total;
-  }
+  for (uint32_t r = 0; r < a.n_rows; ++r) finish_row(a.head_dim, states + r * stride, a.out[r]);
 }

@@ -35,6 +35,9 @@ inline vi load_u16(const uint8_t* p) {
 inline vf load_halves(const uint8_t* p) {
   return _mm256_cvtph_ps(load_16(p));
 }
+inline void store_halves(uint16_t* p, vf v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
 inline float half_to_float(uint16_t h) {
   return _cvtsh_ss(h);
 }

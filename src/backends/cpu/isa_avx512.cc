@@ -36,6 +36,9 @@ inline vi load_u16(const uint8_t* p) {
 inline vf load_halves(const uint8_t* p) {
   return _mm512_maskz_cvtph_ps(0xffff, load_32(p));
 }
+inline void store_halves(uint16_t* p, vf v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtps_ph(0xffff, v, _MM_FROUND_TO_NEAREST_INT));
+}
 inline float half_to_float(uint16_t h) {
   return _cvtsh_ss(h);
 }

@@ -31,6 +31,9 @@ inline vi load_u16(const uint8_t* p) {
 inline vf load_halves(const uint8_t* p) {
   return halves_to_float(load_u16(p));
 }
+inline void store_halves(uint16_t* p, vf v) {
+  store_halves_by_truth(p, v);
+}
 inline float half_to_float(uint16_t h) {
   return halves_to_float(splat(int32_t{h}))[0];
 }

@@ -6,6 +6,8 @@
 #include <array>
 #include <span>
 
+#include "base/half.h"
+
 namespace tern::backends::cpu {
 
 namespace scalar {
@@ -63,6 +65,10 @@ void decode_by_truth(Format format, const std::byte* row, uint32_t k0, uint32_t 
   const FormatInfo& info = formats::info(format);
   ASSERT(info.block > 0 && kChunk % info.block == 0);
   formats::decode_row(format, row + size_t{k0} / info.block * info.block_bytes, {out, n});
+}
+
+void round_to_halves(const float* x, uint32_t n, uint16_t* out) {
+  for (uint32_t i = 0; i < n; ++i) out[i] = f32_to_f16(x[i]);
 }
 
 std::vector<std::string_view> available_isas() {

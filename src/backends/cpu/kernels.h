@@ -45,6 +45,9 @@ struct FormatKernels {
 /// The DecodeFn of formats that no kernel decodes by hand: formats::decode_row.
 void decode_by_truth(Format format, const std::byte* row, uint32_t k0, uint32_t n, float* out);
 
+/// Rounds to f16, for instruction sets without an instruction for it.
+void round_to_halves(const float* x, uint32_t n, uint16_t* out);
+
 /// Rows [0, n_rows) of y = x W^T + bias + residual, or of act(x G^T) * (x U^T) when w_up is set.
 struct LinearArgs {
   const float* const* x = nullptr;  // [m] rows of k
@@ -62,12 +65,27 @@ struct LinearArgs {
   float* scratch = nullptr;                // linear_scratch floats of this worker
 };
 
-/// Attention of heads [head0, head1) of one token, all of the same KV head.
+/// A key or value vector of a token, x[head_dim], to slot `slot` of what a page has for its KV head (kv_cache.inl).
+struct KvStoreArgs {
+  const float* x = nullptr;
+  std::byte* page = nullptr;
+  Format format = Format::kF32;  // f32, f16 or q8_0
+  uint32_t head_dim = 0, slot = 0, page_tokens = 0;
+  uint64_t row_bytes = 0;
+};
+
+/// Positions whose scores are taken together; the parts of blocks are joined in their order.
+inline constexpr uint32_t kAttentionBlock = 256;
+/// Rows of one call at most: 128 x 256 scores are 128 KiB, and decoding the keys is 1/60 of the work.
+inline constexpr uint32_t kAttentionRows = 128;
+
+/// Attention of n_rows rows, each a head of a token, of one sequence and one KV head.
 struct AttentionArgs {
-  const float* q = nullptr;  // [n_heads * head_dim]
-  float* out = nullptr;      // likewise
-  uint32_t head0 = 0, head1 = 0, head_dim = 0;
-  uint32_t first = 0, last = 0;  // positions it sees, inclusive
+  const float* const* q = nullptr;  // [n_rows] vectors of head_dim
+  float* const* out = nullptr;      // likewise
+  const uint32_t* first = nullptr;  // [n_rows] positions a row sees, from here
+  const uint32_t* last = nullptr;   // to here
+  uint32_t n_rows = 0, head_dim = 0;
   float scale = 0, softcap = 0;
   Format format = Format::kF32;     // of the cache
   const std::byte* keys = nullptr;  // of this KV head in page 0
@@ -75,7 +93,7 @@ struct AttentionArgs {
   const uint32_t* pages = nullptr;  // of the sequence
   uint64_t page_bytes = 0, row_bytes = 0;
   uint32_t page_tokens = 0;
-  float* scratch = nullptr;  // attention_scratch(head_dim, head1 - head0) floats of this worker
+  float* scratch = nullptr;  // attention_scratch(head_dim) floats of this worker
 };
 
 /// cos, sin: [rot_dim / 2] of the token's position.
@@ -94,8 +112,15 @@ struct KernelTable {
   FormatKernels (*format)(Format format);
   void (*linear)(const LinearArgs& args);
   size_t (*linear_scratch)();  // floats
+  void (*store_key)(const KvStoreArgs& args);
+  void (*store_value)(const KvStoreArgs& args);
   void (*attention)(const AttentionArgs& args);
-  size_t (*attention_scratch)(uint32_t head_dim, uint32_t n_heads);  // floats
+  // The same in two steps, to spread over threads: the parts of each block, [n_rows] of attention_part floats, and
+  // what comes of those of all blocks that the rows see, [n_blocks][n_rows]. The same bits.
+  void (*attention_block)(const AttentionArgs& args, uint32_t block, float* parts);
+  void (*attention_join)(const AttentionArgs& args, const float* parts, uint32_t n_blocks);
+  size_t (*attention_scratch)(uint32_t head_dim);  // floats
+  size_t (*attention_part)(uint32_t head_dim);     // floats
   void (*rope)(const RopeArgs& args);
   /// out = x / sqrt(mean(x^2) + eps) * w, [n].
   void (*rms_norm)(const float* x, const float* w, uint32_t n, float eps, float* out);

@@ -6,6 +6,7 @@
 #include "backends/cpu/elementwise.inl"
 #include "backends/cpu/decode.inl"
 #include "backends/cpu/linear.inl"
+#include "backends/cpu/kv_cache.inl"
 #include "backends/cpu/attention.inl"
 #include "backends/cpu/roofs.inl"
 // clang-format on
@@ -16,8 +17,13 @@ constexpr KernelTable make_table(const char* name) {
           format_kernels,
           linear,
           linear_scratch,
+          store_key,
+          store_value,
           attention,
+          attention_block,
+          attention_join,
           attention_scratch,
+          attention_part,
           rope,
           rms_norm,
           add,

@@ -11,7 +11,16 @@ struct Needs {
   uint64_t linear_rows = 1;
   uint64_t experts = 1;
   uint64_t worker_floats = 0;
+  uint64_t part_floats = 0;
 };
+
+/// Attention is split into blocks where there are fewer tokens and KV heads than threads can share: parts for two
+/// tokens that see everything. 64 MiB at most: beyond, blocks are done one after the other.
+uint64_t part_floats(const BoundPlan& bound, const graph::AttentionAttrs& attrs, const KernelTable& kernels) {
+  constexpr uint64_t kMost = uint64_t{16} << 20;
+  const uint64_t blocks = uint64_t{bound.limits.n_pages} * bound.kv.page_tokens / kAttentionBlock + 2;
+  return std::min(kMost, 2 * blocks * attrs.n_heads * kernels.attention_part(attrs.head_dim));
+}
 
 Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
   Needs needs;
@@ -22,8 +31,8 @@ Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
       needs.linear_rows = std::max(needs.linear_rows, out.rows.at(key.max_tokens, key.max_rows));
     }
     if (const auto* attrs = std::get_if<graph::AttentionAttrs>(&call.attrs)) {
-      const size_t floats = kernels.attention_scratch(attrs->head_dim, attrs->n_heads / attrs->n_kv_heads);
-      needs.worker_floats = std::max<uint64_t>(needs.worker_floats, floats);
+      needs.worker_floats = std::max<uint64_t>(needs.worker_floats, kernels.attention_scratch(attrs->head_dim));
+      needs.part_floats = std::max(needs.part_floats, part_floats(bound, *attrs, kernels));
     }
     if (call.op == graph::Op::kRopeKvWrite) {
       needs.worker_floats = std::max<uint64_t>(needs.worker_floats, call.inputs[1].cols);
@@ -69,6 +78,8 @@ Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels
   out.residual_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
   out.expert_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(uint32_t), "rows by expert"));
   out.expert_starts = TRY(HostBlock::make((needs.experts + 1) * sizeof(uint32_t), "rows by expert"));
+  out.tiles = TRY(HostBlock::make(bound.plan.key.max_tokens * sizeof(AttentionTile), "tiles of attention"));
+  out.parts = TRY(HostBlock::make(needs.part_floats * sizeof(float), "parts of attention"));
   out.floats_per_worker = needs.worker_floats;
   out.workers = TRY(HostBlock::make(needs.worker_floats * threads * sizeof(float), "the workers' scratch"));
   for (const Call& call : bound.calls) {

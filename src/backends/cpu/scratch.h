@@ -18,6 +18,11 @@ struct RopeTable {
   uint64_t filled_for = 0;  // number of the step
 };
 
+/// Adjacent tokens of one sequence.
+struct AttentionTile {
+  uint32_t token, n_tokens;
+};
+
 struct Scratch {
   uint64_t step = 0;  // number of the step at hand, from 1
 
@@ -25,6 +30,10 @@ struct Scratch {
   HostBlock x_rows, y_rows, residual_rows;  // [most rows of a linear] pointers
   HostBlock expert_rows;                    // [most rows] u32: rows sorted by expert
   HostBlock expert_starts;                  // [most experts + 1] u32: where an expert's rows begin
+
+  HostBlock tiles;  // [max_tokens] AttentionTile
+  HostBlock parts;  // of attention that is split into blocks of positions
+  std::span<float> part_floats() const { return parts.as<float>(); }
 
   std::vector<RopeTable> rope_tables;
   std::vector<uint32_t> rope_table_of;  // index: call; UINT32_MAX where it is no rope

@@ -74,10 +74,29 @@ inline float sum_lanes(typename FloatsOf<N>::type v) {
     return sum_lanes<N / 2>(fold_halves<N>(v, std::make_integer_sequence<int, N / 2>()));
   }
 }
-inline float largest_lane(vf v) {
-  float largest = v[0];
-  for (int i = 1; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
-  return largest;
+template <int N, int... I>
+inline auto larger_halves(typename FloatsOf<N>::type v, std::integer_sequence<int, I...>) {
+  const auto low = __builtin_shufflevector(v, v, I...), high = __builtin_shufflevector(v, v, (I + N / 2)...);
+  return high > low ? high : low;
+}
+template <int N = kLanes>
+inline float largest_lane(typename FloatsOf<N>::type v) {
+  if constexpr (N == 2) {
+    return v[1] > v[0] ? v[1] : v[0];
+  } else {
+    return largest_lane<N / 2>(larger_halves<N>(v, std::make_integer_sequence<int, N / 2>()));
+  }
+}
+inline vi lane_numbers() {
+  vi v{};
+  for (int i = 0; i < kLanes; ++i) v[i] = i;
+  return v;
+}
+/// Rounds kLanes values to f16 where no instruction does.
+inline void store_halves_by_truth(uint16_t* out, vf v) {
+  float values[kLanes];
+  store(values, v);
+  round_to_halves(values, kLanes, out);
 }
 
 /// s (q - bias) - m of codes q = 0..15; bits above these four do not count. Where vectors hold sixteen floats,
