@@ -10,9 +10,11 @@
 namespace tern::engine {
 
 /// Logits of every position of `tokens`, computed in chunks of `chunk` tokens; see Engine::run_logits. The model must
+/// Errors beyond those: kInvalidFile when the model's files changed meanwhile. The model must
 /// be loaded with max_tokens and max_rows of at least `chunk`.
 inline Result<void> run_logits(Model& model, std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink) {
-  return model.engine->run_logits(tokens, chunk, sink);
+  TRY(model.engine->run_logits(tokens, chunk, sink));
+  return model.files.weights.check_unchanged();
 }
 
 }  // namespace tern::engine

@@ -60,8 +60,13 @@ uint64_t kv_cache_bytes(const models::Hparams& hparams, graph::KvFormat format, 
   return 2 * rounded * hparams.n_layers * hparams.n_kv_heads * *head;
 }
 
-MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens) {
-  MemoryEstimate estimate{.activations = plan.arena_bytes()};
+MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens,
+                               uint32_t vocab) {
+  // A token of the vocabulary is taken for 600 bytes: its spelling in the metadata and in the tokenizer, a merge, and
+  // the tables to find them, each a node and a string of some 60 bytes. Rather too much: a limit must hold.
+  MemoryEstimate estimate{.activations = plan.arena_bytes(),
+                          .logits = uint64_t{vocab} * (plan.key.max_seqs * sizeof(float) + 16),
+                          .text = uint64_t{vocab} * 600};
   for (uint32_t weight = 0; weight < plan.weights.size(); weight++) {
     estimate.weights += backend.weight_bytes(plan, weight);
   }
@@ -69,6 +74,19 @@ MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend&
   const uint64_t pages = kv_tokens / page_tokens + (kv_tokens % page_tokens != 0);
   estimate.kv_cache = pages * 2 * plan.n_layers * plan.page_bytes();
   return estimate;
+}
+
+Result<void> check_memory(const MemoryEstimate& estimate, const EngineOptions& options) {
+  if (options.memory_limit == 0 || estimate.total() <= options.memory_limit) return {};
+  const auto mb = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  return fail(
+      ErrorCode::kOutOfMemory,
+      "The model needs {:.1f} MB of memory ({} bytes: weights {:.1f} MB, KV cache {:.1f} MB, activations {:.1f} "
+      "MB, the rest {:.1f} MB), but {} is {} bytes. A shorter --context, --kv q8_0, a smaller --chunk or weights "
+      "in a smaller format need less.",
+      mb(estimate.total()), estimate.total(), mb(estimate.weights), mb(estimate.kv_cache), mb(estimate.activations),
+      mb(estimate.total() - estimate.weights - estimate.kv_cache - estimate.activations), options.memory_limit_name,
+      options.memory_limit);
 }
 
 }  // namespace tern::engine

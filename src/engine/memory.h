@@ -32,14 +32,22 @@ struct MemoryEstimate {
   uint64_t weights = 0;      // in the backend's layout; in place in the file where the backend can use it so
   uint64_t kv_cache = 0;     // keys and values of all layers, whole pages
   uint64_t activations = 0;  // the plan's arena
-  uint64_t total() const { return weights + kv_cache + activations; }
+  uint64_t logits = 0;       // rows of logits and the sampler's candidates
+  uint64_t text = 0;         // tokenizer and metadata
+  uint64_t total() const { return weights + kv_cache + activations + logits + text + kProgram; }
+  /// The program itself, threads' stacks, scratch of kernels and what the allocator keeps.
+  static constexpr uint64_t kProgram = uint64_t{24} << 20;
 };
 
 /// Keys and values of `tokens` tokens in whole pages of the default size. Precondition: q8_0 needs a head_dim that is a
 /// multiple of 32.
 uint64_t kv_cache_bytes(const models::Hparams& hparams, graph::KvFormat format, uint64_t tokens);
 
-/// For a cache of `kv_tokens` tokens.
-MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens);
+/// For a cache of `kv_tokens` tokens. vocab: tokens of the tokenizer and columns of the logits.
+MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens,
+                               uint32_t vocab);
+
+/// Errors: kOutOfMemory with need, limit and what to do, when the estimate is beyond options.memory_limit.
+Result<void> check_memory(const MemoryEstimate& estimate, const EngineOptions& options);
 
 }  // namespace tern::engine

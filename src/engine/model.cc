@@ -22,8 +22,13 @@ Result<Playable> place(const Model& model, graph::Graph graph, const EngineOptio
   Playable playable{.backend = &backend, .plan = {}, .weights = {}};
   playable.plan = TRY_CTX(backend.lower(std::move(graph), plan_key(options)), "while planning {} for {}", name,
                           backend.target().device);
+  const uint32_t context = context_limit(options, model.hparams.context);
+  const uint64_t kv_tokens = uint64_t{TRY(kv_page_count(options, playable.plan, context))} * options.page_tokens;
+  const MemoryEstimate estimate = estimate_memory(playable.plan, backend, kv_tokens, model.hparams.vocab);
+  TRY_CTX(check_memory(estimate, options), "before loading {}", name);
   playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress),
                              "while placing the weights of {}", name);
+  TRY_CTX(model.files.weights.check_unchanged(), "after placing the weights of {}", name);
   return playable;
 }
 

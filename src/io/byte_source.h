@@ -21,6 +21,8 @@ struct ByteSource {
   virtual Result<void> read(uint64_t offset, std::span<std::byte> out) const = 0;
   /// All bytes when they are addressable (mmap, memory), else empty.
   virtual std::span<const std::byte> mapped() const { return {}; }
+  /// Errors: kInvalidFile when the bytes are not those that were opened (a file that was written to).
+  virtual Result<void> check_unchanged() const { return {}; }
   /// A hint that these bytes will not be read again soon: a memory map gives the pages back, so that a model whose
   /// weights were repacked is not resident twice.
   virtual void release(uint64_t offset, uint64_t length) const { (void)offset, (void)length; }

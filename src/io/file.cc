@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "io/byte_source.h"
+#include "io/map_faults.h"
 #include "io/text.h"
 
 namespace tern::io {
@@ -26,14 +27,17 @@ std::unexpected<Error> past_end(const std::string& name, uint64_t offset, uint64
 
 class FileSource final : public ByteSource {
  public:
-  FileSource(std::string name, int fd, uint64_t size) : name_(std::move(name)), fd_(fd), size_(size) {
+  FileSource(std::string name, int fd, const struct stat& status)
+      : name_(std::move(name)), fd_(fd), size_(static_cast<uint64_t>(status.st_size)), modified_(status.st_mtim) {
 #ifndef __wasi__
     // A file that cannot be mapped (some network file systems) is read with pread.
-    void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void* map = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map != MAP_FAILED) map_ = static_cast<const std::byte*>(map);
+    guard_ = MapGuard(mapped(), name_);
 #endif
   }
   ~FileSource() override {
+    guard_ = MapGuard();
 #ifndef __wasi__
     if (map_) munmap(const_cast<std::byte*>(map_), size_);
 #endif
@@ -65,6 +69,19 @@ class FileSource final : public ByteSource {
     return {};
   }
 
+  Result<void> check_unchanged() const override {
+    struct stat now = {};
+    if (fstat(fd_, &now) != 0) return fail(ErrorCode::kIo, "Cannot look at {}: {}.", name_, std::strerror(errno));
+    const bool same = static_cast<uint64_t>(now.st_size) == size_ && now.st_mtim.tv_sec == modified_.tv_sec &&
+                      now.st_mtim.tv_nsec == modified_.tv_nsec;
+    if (same) return {};
+    return fail(
+        ErrorCode::kInvalidFile,
+        "{} was changed while it was in use ({} bytes when it was opened, {} now), so what was computed from it "
+        "cannot be trusted. A model file must stay as it is until the program ends.",
+        name_, grouped(size_), grouped(static_cast<uint64_t>(now.st_size)));
+  }
+
   void release(uint64_t offset, uint64_t length) const override {
 #ifndef __wasi__
     if (!map_ || offset > size_ || length > size_ - offset) return;
@@ -82,7 +99,9 @@ class FileSource final : public ByteSource {
   std::string name_;
   int fd_;
   uint64_t size_;
+  struct timespec modified_;
   const std::byte* map_ = nullptr;
+  MapGuard guard_;
 };
 
 class MemorySource final : public ByteSource {
@@ -131,7 +150,7 @@ Result<std::unique_ptr<ByteSource>> open_file(const std::string& path) {
     close(fd);
     return fail(ErrorCode::kInvalidFile, "{}", problem);
   }
-  return std::make_unique<FileSource>(base_name(path), fd, static_cast<uint64_t>(status.st_size));
+  return std::make_unique<FileSource>(base_name(path), fd, status);
 }
 
 std::unique_ptr<ByteSource> memory_source(std::string name, std::vector<std::byte> bytes) {

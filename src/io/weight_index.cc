@@ -67,6 +67,11 @@ Result<std::vector<float>> WeightIndex::read_f32(uint32_t tensor) const {
   return values;
 }
 
+Result<void> WeightIndex::check_unchanged() const {
+  for (const auto& source : sources_) TRY(source->check_unchanged());
+  return {};
+}
+
 void WeightIndex::release_rows(uint32_t tensor, uint64_t row0, uint64_t n) const {
   const TensorInfo& info = tensors_[tensor];
   if (info.recipe >= 0) {

@@ -113,8 +113,10 @@ class Chat {
   Result<Generated> ask() {
     auto prompt = TRY(engine::encode_chat(model_, messages_));
     engine::Request request = TRY(make_request(std::move(prompt), options_.generation));
-    return generate(*model_.engine, std::move(request),
-                    [](const std::string& piece) { std::cout << piece << std::flush; });
+    Generated out = TRY(generate(*model_.engine, std::move(request),
+                                 [](const std::string& piece) { std::cout << piece << std::flush; }));
+    TRY(model_.files.weights.check_unchanged());
+    return out;
   }
 
   Result<void> answer(const std::string& message) {

@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "apps/cli/terminal.h"
+#include "io/container.h"
 #include "io/file.h"
 #include "io/text.h"
 
@@ -22,6 +23,36 @@ Result<graph::KvFormat> parse_kv_format(const std::string& name) {
   if (name == "f16") return graph::KvFormat::kF16;
   if (name == "q8_0") return graph::KvFormat::kQ8_0;
   return fail(ErrorCode::kInvalidArgument, "--kv is \"{}\", allowed are f32, f16 and q8_0.", name);
+}
+
+/// "1500000000", "2G", "512MiB" -> bytes; units are powers of 1024. "none" and "" -> 0.
+Result<uint64_t> parse_bytes(const std::string& text) {
+  if (text.empty() || text == "none") return 0;
+  uint64_t bytes = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, bytes);
+  std::string unit(rest, end);
+  if (unit.ends_with("iB")) unit.resize(unit.size() - 2);
+  if (unit.ends_with("B")) unit.pop_back();
+  constexpr std::string_view kUnits = "KMGT";
+  const size_t power = unit.empty() ? 0 : kUnits.find(unit) + 1;  // npos + 1 is 0
+  const bool known = unit.empty() || (power > 0 && unit.size() == 1);
+  if (error != std::errc() || !known || bytes == 0 || bytes > (UINT64_MAX >> (10 * power))) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--memory-limit is \"{}\", expected bytes such as 1500000000, 512M, 2G, or none.", text);
+  }
+  return bytes << (10 * power);
+}
+
+/// --memory-limit and the container's limit, whichever is less; "none" lifts both.
+Result<void> set_memory_limit(const std::string& text, engine::EngineOptions& engine) {
+  engine.memory_limit = TRY(parse_bytes(text));
+  engine.memory_limit_name = "--memory-limit";
+  const auto container = text == "none" ? std::nullopt : io::container_memory_limit();
+  if (!container || (engine.memory_limit != 0 && engine.memory_limit <= *container)) return {};
+  engine.memory_limit = *container;
+  engine.memory_limit_name = "the limit of the container (its control group; --memory-limit none tries anyway)";
+  return {};
 }
 
 }  // namespace
@@ -55,6 +86,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--kv", options.kv_format, "Format of the KV cache: f32, f16 or q8_0")
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option("--memory-limit", options.memory_limit,
+                  "Refuse to load a model that needs more: bytes, 512M, 2G; none: not even the container's limit")
+      ->group(group);
   command.add_option("--chunk", options.chunk, "Tokens of a prompt computed in one step")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str()
@@ -66,6 +101,7 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   engine.context = options.context;
   engine.kv_format = TRY(parse_kv_format(options.kv_format));
   engine.max_tokens = std::max(options.chunk, engine.max_seqs);
+  TRY(set_memory_limit(options.memory_limit, engine));
   const std::string device = options.device == "auto" ? "cpu" : options.device;
   auto backend = TRY(backends::make_backend(
       device, {.threads = options.threads, .isa = options.isa, .expose_values = options.expose_values}));

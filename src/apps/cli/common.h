@@ -28,6 +28,7 @@ struct ModelOptions {
   uint32_t context = 0;
   std::string kv_format = "f16";
   uint32_t chunk = 512;
+  std::string memory_limit;
   bool expose_values = false;  // no option: for comparisons (graph::Target)
 };
 

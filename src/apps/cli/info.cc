@@ -74,7 +74,7 @@ Result<std::vector<MemoryRow>> memory_rows(const models::Hparams& h, const graph
     const uint32_t n = std::min(context, h.context);
     const uint64_t f16 = engine::kv_cache_bytes(h, graph::KvFormat::kF16, n);
     const uint64_t q8_0 = h.head_dim % 32 == 0 ? engine::kv_cache_bytes(h, graph::KvFormat::kQ8_0, n) : 0;
-    rows.push_back({n, f16, q8_0, engine::estimate_memory(plan, backend, n).total()});
+    rows.push_back({n, f16, q8_0, engine::estimate_memory(plan, backend, n, h.vocab).total()});
     if (n == h.context || context > (1u << 28)) return rows;
   }
 }

@@ -5,6 +5,7 @@
 #include "apps/cli/common.h"
 #include "apps/cli/terminal.h"
 #include "apps/cli/usage.h"
+#include "io/map_faults.h"
 
 int main(int argc, char** argv) {
   using namespace tern::cli;
@@ -20,6 +21,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("tern ") + TERN_VERSION);
   app.footer("Exit codes: 0 success, 1 the work failed or was stopped, 2 bad input or usage.");
 
+  tern::io::exit_on_map_faults(kBadInput);
   int exit_code = kOk;
   add_chat(app, exit_code);
   add_run(app, exit_code);

@@ -98,6 +98,7 @@ Result<void> run(const RunOptions& options, bool& stopped_by_user) {
   const Generated g = TRY(generate(*opened.model->engine, std::move(request), [&](const std::string& piece) {
     if (!options.json) std::cout << piece << std::flush;
   }));
+  TRY(opened.model->files.weights.check_unchanged());
   if (options.json) {
     print_json(opened, options, g);
   } else {
