@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc)
 MODEL  ?= models/tern-demo-q8_0.gguf
 VENV   := .venv
 
-.PHONY: help setup demo build test test-all bench fuzz fmt lint wasm clean
+.PHONY: help setup demo build test test-all bench bench-peers fuzz fmt lint wasm clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,8 +27,12 @@ $(BUILD)/build.ninja: CMakePresets.json
 test: setup  ## every test: native, sanitizers, fuzzing 20 s each, wasm under Node, peers, lint
 	@scripts/test
 
-bench: build  ## prefill and decode rates beside bandwidth and peak, and beside llama.cpp (docs/benchmarks.md)
-	@scripts/bench
+bench: build  ## matrix products by format and step size: GB/s and GOPS (bench/)
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_kernels
+	@$(BUILD)/bench/bench_kernels
+
+bench-peers: build  ## rates beside llama.cpp and PEER=path/to/llama-bench; tables and plots (docs/benchmarks.md)
+	@PEER='$(PEER)' scripts/bench_peers
 
 fuzz: setup  ## every fuzz target for FUZZ_SECONDS (default 600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
