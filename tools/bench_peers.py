@@ -3,8 +3,8 @@
 
 Each sample is one fresh process that loads the file (in the page cache), does one row's work and reports. Programs take
 turns, so that a machine whose speed drifts is unkind to all alike. Peers: llama.cpp by way of llama-cpp-python (its C
-interface), and with --peer any binary that has llama-bench's interface. A run may be made in pieces: --only and --models
-choose rows, and what was measured earlier stays in the file. tools/bench_report.py makes tables and plots from it.
+interface), and with --peer any binary that has llama-bench's interface. A run may be made in pieces: --only and
+--models choose rows, and what was measured earlier stays in the file. tools/bench_report.py makes tables and plots.
 """
 import argparse
 import dataclasses

@@ -46,7 +46,8 @@ def roofs_text(results):
     for key, unit in (("roof_gb_s", "GB/s read"), ("roof_gops", "GOPS of int8 dot products"),
                       ("roof_gflop_s", "GFLOP/s in f32")):
         for threads in sorted({r["threads"] for r in results}):
-            values = [s[key] for r in results if r["threads"] == threads for s in r["samples"].get(OURS, []) if key in s]
+            samples = [s for r in results if r["threads"] == threads for s in r["samples"].get(OURS, [])]
+            values = [s[key] for s in samples if key in s]
             if values:
                 lines.append(f"{min(values):.0f} to {max(values):.0f} {unit} on {threads} thread"
                              f"{'s' if threads > 1 else ''}")
@@ -55,8 +56,8 @@ def roofs_text(results):
 
 def table(results, who):
     peers = [name for name in who if name != OURS]
-    head = ["model", "work", "threads", *who, *(f"tern / {name}" for name in peers), "of the limit", "load s", "peak MB",
-            *(f"peak MB, {name}" for name in peers if name == "llama.cpp")]
+    head = ["model", "work", "threads", *who, *(f"tern / {name}" for name in peers), "of the limit", "load s",
+            "peak MB", *(f"peak MB, {name}" for name in peers if name == "llama.cpp")]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for r in results:
         ours = r["samples"].get(OURS)
@@ -77,7 +78,9 @@ def table(results, who):
 STYLE = """<style>
 text { font: 12px system-ui, sans-serif; fill: #24292f } .t { font-weight: 600; font-size: 14px } .d { fill: #57606a }
 .p0 { fill: #1f6feb } .p1 { fill: #8c959f } .p2 { fill: #bf8700 } .p3 { fill: #8250df }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .d { fill: #9198a1 } .p0 { fill: #4493f8 } .p1 { fill: #656c76 } }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e6edf3 } .d { fill: #9198a1 } .p0 { fill: #4493f8 } .p1 { fill: #656c76 }
+}
 </style>"""
 
 
@@ -119,9 +122,9 @@ def main():
     data = json.loads(args.results.read_text())
     results, m = data["results"], data["machine"]
     who = programs_of(results)
-    text = (f"{m['cpu']} (family {m['cpu_family']}, model {m['cpu_model']}; {', '.join(m['isa'])}), {m['cores']} cores, "
-            f"{m['memory_gb']} GB, {m['system']}; llama-cpp-python {m['llama_cpp_python']}.\n\nLimits that tern measured in "
-            f"the same runs: {roofs_text(results)}.\n\n{table(results, who)}")
+    text = (f"{m['cpu']} (family {m['cpu_family']}, model {m['cpu_model']}; {', '.join(m['isa'])}), {m['cores']} "
+            f"cores, {m['memory_gb']} GB, {m['system']}; llama-cpp-python {m['llama_cpp_python']}.\n\n"
+            f"Limits that tern measured in the same runs: {roofs_text(results)}.\n\n{table(results, who)}")
     images = args.doc.parent / "img"
     plots = []
     for kind in TITLES:

@@ -133,8 +133,8 @@ class MachineTest(ConditionsTest):
         expected = self.run_here("--threads", 2)["tokens"]
         one = lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         for options in ([], ["--threads", "3"]):
-            done = subprocess.run([TERN, "run", self.model, "--tokens", "1,2,3", "--greedy", "-n", "8", "--json", *options],
-                                  capture_output=True, timeout=60, preexec_fn=one)
+            command = [TERN, "run", self.model, "--tokens", "1,2,3", "--greedy", "-n", "8", "--json", *options]
+            done = subprocess.run(command, capture_output=True, timeout=60, preexec_fn=one)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(str(expected).replace(" ", "").encode(), done.stdout.replace(b" ", b""))
         self.assertEqual(self.run_here("--threads", 3)["tokens"], expected)
