@@ -7,8 +7,8 @@
 // Counters: GB/s are weight bytes as the file has them, GOPS are two operations per weight and token.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "backends/backend.h"
 #include "formats/format.h"
@@ -51,7 +51,8 @@ Result<Product> make_product(Format format) {
   graph::Builder builder(0, 0, 0);
   const auto x = builder.embed(builder.weight("table", Format::kF32, kVocab, kCols, {{0, 0, kVocab}}));
   builder.output("y", builder.linear(x, builder.weight("w", format, kRows, kCols, {{1, 0, kRows}}), "y"));
-  out.plan = TRY(out.backend->lower(TRY(builder.finish()), {.max_tokens = kMaxTokens, .max_rows = 1, .max_seqs = 1}));
+  graph::Graph graph = TRY(builder.finish());
+  out.plan = TRY(out.backend->lower(std::move(graph), {.max_tokens = kMaxTokens, .max_rows = 1, .max_seqs = 1}));
   std::vector<backends::Buffer> weights;
   for (uint32_t w = 0; w < out.plan.weights.size(); ++w) weights.push_back(TRY(place(*out.backend, out.plan, w)));
   out.id = TRY(out.backend->load(out.plan, weights, {}, {}, 0));
@@ -72,20 +73,22 @@ Result<void> play(Product& product, uint32_t t) {
 }
 
 void linear(benchmark::State& state, Format format) {
-  static std::pair<Format, Product> cached{Format::kF32, {}};  // one product at a time: they are large
-  if (cached.first != format || !cached.second.backend) {
-    cached = {};
+  static Product product;  // one at a time: they are large
+  static std::optional<Format> made_for;
+  if (made_for != format) {
+    product = {};
     auto made = make_product(format);
     if (!made) return state.SkipWithError(made.error().to_string().c_str());
-    cached = {format, *std::move(made)};
+    product = *std::move(made);
+    made_for = format;
   }
   const auto t = static_cast<uint32_t>(state.range(0));
   for (auto _ : state) {
-    if (const auto done = play(cached.second, t); !done) return state.SkipWithError(done.error().to_string().c_str());
+    if (const auto done = play(product, t); !done) return state.SkipWithError(done.error().to_string().c_str());
   }
   using benchmark::Counter;
   const auto steps = static_cast<double>(state.iterations());
-  state.counters["GB/s"] = Counter(steps * static_cast<double>(cached.second.bytes) * 1e-9, Counter::kIsRate);
+  state.counters["GB/s"] = Counter(steps * static_cast<double>(product.bytes) * 1e-9, Counter::kIsRate);
   state.counters["GOPS"] = Counter(steps * 2e-9 * t * kRows * kCols, Counter::kIsRate);
 }
 
