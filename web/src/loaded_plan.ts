@@ -1,0 +1,180 @@
+// A plan on a device: its own buffers, its pipelines (all compiled at once), and for every step a bind group made
+// ahead, so that playing a step creates nothing but the encoder.
+import { Access, gridAt, SlotKind } from "./plan.js";
+import type { GridExpr, Plan, PlanPipeline, PlanSlot, StepCounts } from "./plan.js";
+
+/// Buffers that the engine placed for a plan: one per weight; keys and values one per layer, nPages pages each.
+export interface PlanBuffers {
+  weights: GPUBuffer[];
+  keys: GPUBuffer[];
+  values: GPUBuffer[];
+  nPages: number;
+}
+
+export type Grid = [number, number, number];
+
+export interface Dispatch {
+  pipeline: GPUComputePipeline;
+  bindGroup: GPUBindGroup;
+  grid: [GridExpr, GridExpr, GridExpr];
+  fixed: Grid | null; // the grid when it does not depend on the step
+  name: string; // "linear_q4 blk.3.ffn_up"
+}
+
+const kNothing: StepCounts = { t: 0, r: 0, s: 0, maxKv: 0 };
+
+function isFixed(grid: GridExpr): boolean {
+  return grid.t === 0 && grid.r === 0 && grid.s === 0 && grid.kv === 0;
+}
+
+export class LoadedPlan {
+  readonly plan: Plan;
+  readonly params: GPUBuffer;
+  readonly arena: GPUBuffer[];
+  readonly ready: Promise<void>; // rejects when a kernel does not compile
+  #states: GPUBuffer[] = [];
+  #programs: Dispatch[][] | null = null;
+
+  constructor(device: GPUDevice, plan: Plan, buffers: PlanBuffers) {
+    this.plan = plan;
+    checkBuffers(device, plan, buffers);
+    const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const make = (label: string, size: number) => device.createBuffer({ label, size, usage: storage });
+    this.arena = plan.arena.map((bytes, i) => make(`arena ${i}`, bytes));
+    const paramsBytes = Math.max(4, ...plan.slots.filter((s) => s.kind === SlotKind.Params).map((s) => s.bytes));
+    this.params = make("params", paramsBytes);
+    const states = new Map<number, GPUBuffer>();
+    for (const slot of plan.slots) {
+      if (slot.kind !== SlotKind.State || states.has(slot.index)) continue;
+      states.set(slot.index, make(`state ${slot.index}`, slot.bytes));
+    }
+    this.#states = [...states.values()];
+    const bufferOf = (slot: PlanSlot): GPUBuffer => {
+      const owners = {
+        [SlotKind.Arena]: this.arena[slot.index],
+        [SlotKind.Weight]: buffers.weights[slot.index],
+        [SlotKind.Keys]: buffers.keys[slot.index],
+        [SlotKind.Values]: buffers.values[slot.index],
+        [SlotKind.Params]: this.params,
+        [SlotKind.State]: states.get(slot.index),
+      };
+      return owners[slot.kind] as GPUBuffer; // readPlan and checkBuffers saw to it
+    };
+    this.ready = this.#compile(device, bufferOf);
+    this.ready.catch(() => undefined); // whoever waits for it hears of it
+  }
+
+  get isReady(): boolean {
+    return this.#programs !== null;
+  }
+
+  /// The dispatches of a step of `t` tokens: those of the first program that plays that many. Precondition: isReady.
+  program(t: number): Dispatch[] {
+    const program = this.#programs?.[this.plan.programs.findIndex((p) => p.maxTokens >= t)];
+    if (program === undefined) throw new Error(`A step of ${t} tokens is more than ${this.plan.key.maxTokens}.`);
+    return program;
+  }
+
+  destroy(): void {
+    for (const buffer of [...this.arena, ...this.#states, this.params]) buffer.destroy();
+  }
+
+  async #compile(device: GPUDevice, bufferOf: (slot: PlanSlot) => GPUBuffer): Promise<void> {
+    const layoutOf = memoised((access: string) => bindGroupLayout(device, access));
+    const pipelines = await Promise.all(
+      this.plan.pipelines.map((p) => compileKernel(device, p.name, p.source, layoutOf(p.access.join()))),
+    );
+    const groupOf = memoised((key: string) => {
+      const [access = "", slots = ""] = key.split(":");
+      const entries = slots.split(",").map((index, binding) => {
+        const slot = this.plan.slots[Number(index)] as PlanSlot;
+        return { binding, resource: rangeOf(slot, bufferOf(slot)) };
+      });
+      return device.createBindGroup({ layout: layoutOf(access), entries });
+    });
+    const dispatches = this.plan.steps.map((step): Dispatch => {
+      const { access, name } = this.plan.pipelines[step.pipeline] as PlanPipeline;
+      const bindings = this.plan.bindings.slice(step.firstBinding, step.firstBinding + step.nBindings);
+      return {
+        pipeline: pipelines[step.pipeline] as GPUComputePipeline,
+        bindGroup: groupOf(`${access.join()}:${bindings.map((b) => b.slot).join()}`),
+        grid: step.grid,
+        fixed: step.grid.every(isFixed) ? (step.grid.map((g) => gridAt(g, kNothing)) as Grid) : null,
+        name: `${name} ${step.name}`,
+      };
+    });
+    this.#programs = this.plan.programs.map((p) => dispatches.slice(p.firstStep, p.firstStep + p.nSteps));
+  }
+}
+
+/// One value per key, made when it is first asked for.
+function memoised<T>(make: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    const value = known.get(key) ?? make(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+/// access: that of each binding, separated by commas.
+function bindGroupLayout(device: GPUDevice, access: string): GPUBindGroupLayout {
+  const entries = access.split(",").map((a, binding): GPUBindGroupLayoutEntry => {
+    const type = Number(a) === Access.ReadWrite ? "storage" : "read-only-storage";
+    return { binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } };
+  });
+  return device.createBindGroupLayout({ entries });
+}
+
+/// Keys and values: all pages. Others: the slot.
+function rangeOf(slot: PlanSlot, buffer: GPUBuffer): GPUBufferBinding {
+  if (slot.kind === SlotKind.Arena) return { buffer, offset: slot.offset, size: slot.bytes };
+  return { buffer };
+}
+
+function checkBuffers(device: GPUDevice, plan: Plan, buffers: PlanBuffers): void {
+  const { weights, keys, values, nPages } = buffers;
+  if (weights.length !== plan.weights.length || keys.length !== plan.nLayers || values.length !== plan.nLayers) {
+    throw new Error(
+      `The plan has ${plan.weights.length} weights and ${plan.nLayers} layers, but came with ${weights.length} ` +
+        `weights, ${keys.length} keys and ${values.length} values.`,
+    );
+  }
+  for (const slot of plan.slots) {
+    const buffer = slot.kind === SlotKind.Weight ? weights[slot.index] : undefined;
+    if (buffer === undefined || buffer.size >= slot.bytes) continue;
+    const name = plan.weights[slot.index] ?? "";
+    throw new Error(`The buffer of weight ${name} has ${buffer.size} bytes, the plan wants ${slot.bytes}.`);
+  }
+  const pages = [...keys, ...values].every((buffer) => buffer.size >= nPages * plan.pageBytes);
+  if (!pages) throw new Error(`The KV cache does not hold ${nPages} pages of ${plan.pageBytes} bytes in every layer.`);
+  const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  const largest = Math.max(0, ...plan.arena, ...[...weights, ...keys, ...values].map((buffer) => buffer.size));
+  if (largest > limit) {
+    throw new Error(
+      `The plan wants a buffer of ${largest} bytes, the GPU binds at most ${limit}. A shorter context or smaller ` +
+        `chunks need less.`,
+    );
+  }
+}
+
+async function compileKernel(
+  device: GPUDevice,
+  label: string,
+  code: string,
+  layout: GPUBindGroupLayout,
+): Promise<GPUComputePipeline> {
+  const module = device.createShaderModule({ label, code });
+  try {
+    return await device.createComputePipelineAsync({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+  } catch (error) {
+    const { messages } = await module.getCompilationInfo();
+    const first = messages.find((m) => m.type === "error");
+    const why = first ? `line ${first.lineNum}: ${first.message}` : String(error);
+    throw new Error(`Kernel ${label} does not compile on ${device.adapterInfo.description}: ${why}`, { cause: error });
+  }
+}
