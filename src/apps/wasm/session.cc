@@ -1,0 +1,125 @@
+#include "apps/wasm/session.h"
+
+#include "apps/wasm/request_json.h"
+#include "engine/memory.h"
+
+namespace tern::wasm {
+namespace {
+
+Result<graph::KvFormat> kv_format(const std::string& name) {
+  if (name == "f32") return graph::KvFormat::kF32;
+  if (name == "f16") return graph::KvFormat::kF16;
+  if (name == "q8_0") return graph::KvFormat::kQ8_0;
+  return fail(ErrorCode::kInvalidArgument, "\"kv\" is \"{}\", allowed are f32, f16 and q8_0.", name);
+}
+
+Result<engine::EngineOptions> engine_options(const Json& json) {
+  engine::EngineOptions options;
+  options.max_seqs = TRY(json_u32(json, "max_seqs", 1));
+  options.context = TRY(json_u32(json, "context", 0));
+  options.max_tokens = std::max(TRY(json_u32(json, "chunk", 512)), options.max_seqs);
+  const std::string kv = TRY(json_string(json, "kv", "f16"));
+  options.kv_format = TRY(kv_format(kv));
+  return options;
+}
+
+Result<std::unique_ptr<backends::Backend>> backend_for(const Json& json) {
+  const std::string device = TRY(json_string(json, "device", "cpu"));
+  if (device == "cpu") return backends::make_backend("cpu", {});
+  return fail(ErrorCode::kInvalidArgument, "\"device\" is \"{}\", allowed are cpu and gpu.", device);
+}
+
+Json logprob_json(const engine::TokenLogprob& entry) {
+  return {{"token", entry.token}, {"logprob", entry.logprob}};
+}
+
+Json event_json(const engine::Event& event) {
+  Json entry = {{"id", event.request}};
+  switch (event.kind) {
+    case engine::Event::Kind::kToken:
+      entry["token"] = event.token;
+      if (event.logprob) {
+        entry["logprob"] = event.logprob->logprob;
+        Json top = Json::array();
+        for (const engine::TokenLogprob& other : event.top_logprobs) top.push_back(logprob_json(other));
+        entry["top"] = std::move(top);
+      }
+      break;
+    case engine::Event::Kind::kText:
+      entry["text"] = event.text;
+      break;
+    case engine::Event::Kind::kFinished:
+      entry["finished"] = engine::stop_reason_name(event.reason);
+      if (!event.error.empty()) entry["error"] = event.error;
+      break;
+    case engine::Event::Kind::kDevice:
+      entry["device"] = event.text;
+      break;
+  }
+  return entry;
+}
+
+}  // namespace
+
+Result<engine::Model*> Session::model() const {
+  if (model_) return model_.get();
+  return fail(ErrorCode::kInvalidArgument, "No model is loaded.");
+}
+
+Result<Json> Session::open(std::string_view text) {
+  model_.reset();
+  const Json json = TRY_CTX(parse_json(text), "while reading the options of a model");
+  const std::string path = TRY(json_string(json, "path"));
+  const engine::EngineOptions options = TRY(engine_options(json));
+  model_ = TRY(engine::load_model(path, TRY(backend_for(json)), options));
+  const engine::MemoryEstimate memory =
+      engine::estimate_memory(model_->engine->plan(), *model_->backend, model_->engine->context());
+  return Json{{"arch", model_->hparams.arch},
+              {"name", model_->files.name},
+              {"vocab", model_->hparams.vocab},
+              {"context", model_->engine->context()},
+              {"device", model_->backend->target().device},
+              {"chat", model_->chat_template.has_value()},
+              {"weights_bytes", memory.weights},
+              {"kv_bytes", memory.kv_cache}};
+}
+
+Result<Json> Session::submit(std::string_view text) {
+  engine::Model& model = *TRY(this->model());
+  engine::Request request = TRY(parse_request(model, text));
+  const size_t prompt_tokens = request.prompt.size();
+  const engine::RequestId id = TRY(model.engine->submit(std::move(request)));
+  return Json{{"id", id}, {"prompt_tokens", prompt_tokens}};
+}
+
+void Session::cancel(engine::RequestId id) {
+  if (model_) model_->engine->cancel(id);
+}
+
+Result<Json> Session::pump() {
+  engine::Model& model = *TRY(this->model());
+  std::vector<engine::Event> events;
+  const auto state = model.engine->pump(events);
+  Json list = Json::array();
+  for (const engine::Event& event : events) list.push_back(event_json(event));
+  return Json{{"idle", state == engine::Engine::State::kIdle}, {"events", std::move(list)}};
+}
+
+Result<Json> Session::stats() const {
+  const engine::EngineStats stats = TRY(model())->engine->stats();
+  return Json{{"steps", stats.steps},
+              {"prompt_tokens", stats.prompt_tokens},
+              {"shared_tokens", stats.shared_tokens},
+              {"generated_tokens", stats.generated_tokens},
+              {"device_losses", stats.device_losses},
+              {"pages_total", stats.pages_total},
+              {"pages_free", stats.pages_free},
+              {"running", stats.running},
+              {"waiting", stats.waiting}};
+}
+
+Result<std::vector<uint32_t>> Session::plan() const {
+  return graph::write_plan(TRY(model())->engine->plan());
+}
+
+}  // namespace tern::wasm

@@ -1,0 +1,217 @@
+// Engine: tern.wasm with its files, and a GPU when there is one. The module plans and schedules; here its answers
+// become values, and what it must not wait for is waited for.
+//
+//   open(path) -> complete(request, onText), or submit() and pump() for several requests at once
+import { Player } from "./player.js";
+import type { FileSystem } from "./wasi.js";
+import { Wasi } from "./wasi.js";
+
+export interface ModelOptions {
+  device?: "cpu" | "gpu";
+  context?: number;
+  chunk?: number;
+  max_seqs?: number;
+  kv?: "f32" | "f16" | "q8_0";
+}
+
+export interface ModelInfo {
+  arch: string;
+  name: string;
+  vocab: number;
+  context: number;
+  device: string;
+  chat: boolean;
+  weights_bytes: number;
+  kv_bytes: number;
+}
+
+export interface Message {
+  role: string;
+  content: string;
+}
+
+/// The fields of src/apps/wasm/request_json.h; one of tokens, prompt and messages.
+export interface Request {
+  tokens?: number[];
+  prompt?: string;
+  messages?: Message[];
+  max_tokens?: number;
+  stop?: string[];
+  stop_tokens?: number[];
+  ignore_eos?: boolean;
+  seed?: number;
+  temperature?: number;
+  top_k?: number;
+  top_p?: number;
+  min_p?: number;
+  typical_p?: number;
+  repetition_penalty?: number;
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  penalty_last_n?: number;
+  logit_bias?: [number, number][];
+  logprobs?: number;
+}
+
+export interface TokenLogprob {
+  token: number;
+  logprob: number;
+}
+
+export interface EngineEvent {
+  id: number;
+  token?: number;
+  logprob?: number;
+  top?: TokenLogprob[];
+  text?: string;
+  finished?: string; // "end", "length", "stop", "context", "cancelled", "error"
+  error?: string;
+  device?: string; // a sentence for people: a device was lost, or another one found; of no request
+}
+
+export type OnEvent = (event: EngineEvent) => void;
+
+export interface Answer {
+  text: string;
+  tokens: number[];
+  events: EngineEvent[]; // those of tokens
+  reason: string;
+  promptTokens: number;
+  prefillSeconds: number; // submit to first token
+  decodeSeconds: number; // first token to last
+}
+
+interface Exports {
+  memory: WebAssembly.Memory;
+  _initialize(): void;
+  tern_alloc(bytes: number): number;
+  tern_free(pointer: number): void;
+  tern_open(text: number, size: number): number;
+  tern_submit(text: number, size: number): number;
+  tern_cancel(id: number): void;
+  tern_pump(): number;
+  tern_stats(): number;
+  tern_plan(): number;
+}
+
+const kNoTime = { prefillSeconds: 0, decodeSeconds: 0 };
+
+function ignore(): void {
+  // nobody listens
+}
+
+function take(answer: Answer, event: EngineEvent, times: { first: number; last: number }): void {
+  if (event.token !== undefined) {
+    times.last = performance.now();
+    if (answer.tokens.length === 0) times.first = times.last;
+    answer.tokens.push(event.token);
+    answer.events.push(event);
+  }
+  if (event.text !== undefined) answer.text += event.text;
+  if (event.error !== undefined) throw new Error(event.error);
+  if (event.finished !== undefined) answer.reason = event.finished;
+}
+
+export class Engine {
+  #exports: Exports;
+  #player: Player | null = null;
+
+  private constructor(exports: Exports) {
+    this.#exports = exports;
+  }
+
+  /// wasm: the bytes of tern.wasm. log: gets what the module prints (its last words when it ends).
+  static async create(wasm: Uint8Array<ArrayBuffer>, files: FileSystem, log: (text: string) => void): Promise<Engine> {
+    const wasi = new Wasi(files, log);
+    const { instance } = await WebAssembly.instantiate(wasm, { wasi_snapshot_preview1: wasi.imports() });
+    const exports = instance.exports as unknown as Exports;
+    wasi.attach(exports.memory);
+    exports._initialize();
+    return new Engine(exports);
+  }
+
+  /// The player of the loaded model; null on the CPU.
+  get player(): Player | null {
+    return this.#player;
+  }
+
+  /// path: a GGUF or a Hugging Face folder in the files that create() got. Throws with a sentence for people.
+  open(path: string, options: ModelOptions = {}): ModelInfo {
+    return this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options }) as ModelInfo;
+  }
+
+  submit(request: Request): { id: number; prompt_tokens: number } {
+    const answer = this.#callWith((at, size) => this.#exports.tern_submit(at, size), request);
+    return answer as { id: number; prompt_tokens: number };
+  }
+
+  cancel(id: number): void {
+    this.#exports.tern_cancel(id);
+  }
+
+  /// Moves all requests on by what can be done without waiting.
+  pump(): { idle: boolean; events: EngineEvent[] } {
+    return this.#answer(this.#exports.tern_pump()) as { idle: boolean; events: EngineEvent[] };
+  }
+
+  /// Resolves when another pump() is worth it; lets the page (or Node) breathe in any case.
+  async settled(): Promise<void> {
+    if (this.#player !== null) await this.#player.settled();
+    else await new Promise<void>((resolve) => setTimeout(resolve));
+  }
+
+  /// Runs one request to its end. onEvent gets its events as they come, and those of the device; when `signal` aborts,
+  /// the answer ends ("cancelled").
+  async complete(request: Request, onEvent: OnEvent = ignore, signal?: AbortSignal): Promise<Answer> {
+    const start = performance.now();
+    const { id, prompt_tokens } = this.submit(request);
+    const answer: Answer = { ...kNoTime, text: "", tokens: [], events: [], reason: "", promptTokens: prompt_tokens };
+    const times = { first: 0, last: 0 };
+    while (answer.reason === "") {
+      for (const event of this.pump().events) {
+        if (event.id !== id && event.device === undefined) continue;
+        take(answer, event, times);
+        onEvent(event);
+      }
+      if (signal?.aborted) this.cancel(id);
+      if (answer.reason === "") await this.settled();
+    }
+    answer.prefillSeconds = ((times.first || performance.now()) - start) / 1000;
+    answer.decodeSeconds = (times.last - times.first) / 1000;
+    return answer;
+  }
+
+  stats(): Record<string, number> {
+    return this.#answer(this.#exports.tern_stats()) as Record<string, number>;
+  }
+
+  /// A copy of the words of the plan that is being played.
+  plan(): Uint32Array {
+    const { words, at } = this.#answer(this.#exports.tern_plan()) as { words: number; at: number };
+    return new Uint32Array(this.#exports.memory.buffer, at, words).slice();
+  }
+
+  #callWith(call: (at: number, size: number) => number, value: unknown): unknown {
+    const text = new TextEncoder().encode(JSON.stringify(value));
+    const at = this.#exports.tern_alloc(text.length);
+    if (at === 0) throw new Error(`The module has no memory for ${text.length} bytes.`);
+    this.#memory().set(text, at);
+    try {
+      return this.#answer(call(at, text.length));
+    } finally {
+      this.#exports.tern_free(at);
+    }
+  }
+
+  #answer(at: number): unknown {
+    const memory = this.#memory();
+    const value: unknown = JSON.parse(new TextDecoder().decode(memory.slice(at, memory.indexOf(0, at))));
+    const error = (value as { error?: string }).error;
+    if (error !== undefined) throw new Error(error);
+    return value;
+  }
+
+  #memory(): Uint8Array {
+    return new Uint8Array(this.#exports.memory.buffer);
+  }
+}

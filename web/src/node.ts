@@ -1,0 +1,45 @@
+// What Node gives the engine: files through node:fs, the module beside the repository's build, Dawn as npm "webgpu".
+import * as fs from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { File, FileSystem } from "./wasi.js";
+
+class NodeFile implements File {
+  readonly size: number;
+  #descriptor: number;
+
+  constructor(path: string) {
+    this.#descriptor = fs.openSync(path, "r");
+    this.size = fs.fstatSync(this.#descriptor).size;
+  }
+
+  read(offset: number, out: Uint8Array): number {
+    let done = 0;
+    while (done < out.length) {
+      const n = fs.readSync(this.#descriptor, out, done, out.length - done, offset + done);
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+
+  close(): void {
+    fs.closeSync(this.#descriptor);
+  }
+}
+
+/// The machine's own files, by absolute path.
+export const nodeFiles: FileSystem = {
+  stat: (path) => {
+    const stat = fs.statSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? null : { directory: stat.isDirectory(), size: stat.size };
+  },
+  list: (path) => fs.readdirSync(path).sort(),
+  open: (path) => new NodeFile(path),
+};
+
+/// tern.wasm as scripts/build_wasm leaves it, or what TERN_WASM names.
+export function readModule(): Uint8Array<ArrayBuffer> {
+  const path = process.env["TERN_WASM"] ?? fileURLToPath(new URL("../../../build-wasm/tern.wasm", import.meta.url));
+  if (!fs.existsSync(path)) throw new Error(`There is no ${path}: scripts/build_wasm makes it.`);
+  return new Uint8Array(fs.readFileSync(path));
+}
