@@ -43,3 +43,20 @@ export function readModule(): Uint8Array<ArrayBuffer> {
   if (!fs.existsSync(path)) throw new Error(`There is no ${path}: scripts/build_wasm makes it.`);
   return new Uint8Array(fs.readFileSync(path));
 }
+
+/// Dawn. flags: its own, such as "enable-dawn-features=allow_unsafe_apis". It takes the Vulkan driver that the loader
+/// finds (VK_DRIVER_FILES); when nothing is said and there is no other, the lavapipe of scripts/setup_lavapipe.
+export async function nodeGpu(flags: string[] = []): Promise<GPU> {
+  const lavapipe = fileURLToPath(new URL("../../../.deps/lavapipe/lvp_icd.json", import.meta.url));
+  if (process.env["VK_DRIVER_FILES"] === undefined && !hasVulkanDriver() && fs.existsSync(lavapipe)) {
+    process.env["VK_DRIVER_FILES"] = lavapipe;
+  }
+  const dawn = await import("webgpu");
+  Object.assign(globalThis, dawn.globals);
+  return dawn.create(flags);
+}
+
+function hasVulkanDriver(): boolean {
+  const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+  return folders.some((folder) => fs.existsSync(folder) && fs.readdirSync(folder).length > 0);
+}

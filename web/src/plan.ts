@@ -152,9 +152,10 @@ class Reader {
     return items;
   }
 
-  /// Passes over `n` words for each of a counted list.
+  /// Passes over a counted list of words.
   skipWords(): void {
-    this.#at += this.#count("words", 1);
+    const size = this.#count("words", 1);
+    this.#at += size;
   }
 
   finish(): void {
