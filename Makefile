@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc)
 MODEL  ?= models/tern-demo-q8_0.gguf
 VENV   := .venv
 
-.PHONY: help setup demo build test test-all bench bench-peers fuzz fmt lint wasm clean
+.PHONY: help setup demo build test test-all bench bench-peers fuzz fmt lint wasm web clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,5 +46,8 @@ lint:  ## layers, formatting, file sizes, house rules
 wasm: setup  ## build-wasm/tern.wasm: everything below apps/ plus the cpu backend with SIMD128
 	@scripts/build_wasm
 
+web: wasm  ## web/dist: the TypeScript player and `node web/bin/tern.mjs`
+	@scripts/build_web
+
 clean:  ## remove build folders
-	@rm -rf build build-*
+	@rm -rf build build-* web/dist

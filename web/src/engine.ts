@@ -2,7 +2,8 @@
 // become values, and what it must not wait for is waited for.
 //
 //   open(path) -> complete(request, onText), or submit() and pump() for several requests at once
-import { Player } from "./player.js";
+import { GpuHost } from "./gpu_host.js";
+import type { Player } from "./player.js";
 import type { FileSystem } from "./wasi.js";
 import { Wasi } from "./wasi.js";
 
@@ -114,30 +115,41 @@ function take(answer: Answer, event: EngineEvent, times: { first: number; last: 
 
 export class Engine {
   #exports: Exports;
-  #player: Player | null = null;
+  #gpu: GpuHost;
 
-  private constructor(exports: Exports) {
+  private constructor(exports: Exports, gpu: GpuHost) {
     this.#exports = exports;
+    this.#gpu = gpu;
   }
 
   /// wasm: the bytes of tern.wasm. log: gets what the module prints (its last words when it ends).
-  static async create(wasm: Uint8Array<ArrayBuffer>, files: FileSystem, log: (text: string) => void): Promise<Engine> {
+  static async create(
+    wasm: Uint8Array<ArrayBuffer>,
+    files: FileSystem,
+    log: (text: string) => void,
+    gpu: GpuHost = new GpuHost(null),
+  ): Promise<Engine> {
     const wasi = new Wasi(files, log);
-    const { instance } = await WebAssembly.instantiate(wasm, { wasi_snapshot_preview1: wasi.imports() });
+    const imports = { wasi_snapshot_preview1: wasi.imports(), tern_gpu: gpu.imports() };
+    const { instance } = await WebAssembly.instantiate(wasm, imports);
     const exports = instance.exports as unknown as Exports;
     wasi.attach(exports.memory);
+    gpu.attach(exports.memory);
     exports._initialize();
-    return new Engine(exports);
+    return new Engine(exports, gpu);
   }
 
   /// The player of the loaded model; null on the CPU.
   get player(): Player | null {
-    return this.#player;
+    return this.#gpu.player;
   }
 
   /// path: a GGUF or a Hugging Face folder in the files that create() got. Throws with a sentence for people.
-  open(path: string, options: ModelOptions = {}): ModelInfo {
-    return this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options }) as ModelInfo;
+  async open(path: string, options: ModelOptions = {}): Promise<ModelInfo> {
+    if (options.device === "gpu") await this.#gpu.request();
+    const info = this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options }) as ModelInfo;
+    await this.player?.ready();
+    return info;
   }
 
   submit(request: Request): { id: number; prompt_tokens: number } {
@@ -156,8 +168,7 @@ export class Engine {
 
   /// Resolves when another pump() is worth it; lets the page (or Node) breathe in any case.
   async settled(): Promise<void> {
-    if (this.#player !== null) await this.#player.settled();
-    else await new Promise<void>((resolve) => setTimeout(resolve));
+    await this.#gpu.settled();
   }
 
   /// Runs one request to its end. onEvent gets its events as they come, and those of the device; when `signal` aborts,

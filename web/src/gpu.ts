@@ -1,20 +1,21 @@
 // A device with everything the kernels can use, and its facts for the engine, which plans by them.
 
-/// What the lowering decides by; the same fields as src/apps/wasm/session.h reads.
+/// What the lowering decides by: GpuFacts of src/graph/target.h, and the device's name.
 export interface DeviceFacts {
-  name: string;
+  device: string;
   software: boolean; // a CPU that plays GPU
   f16: boolean;
   subgroups: boolean;
   subgroup_min: number;
   subgroup_max: number;
-  packed_dot: boolean; // dot4I8Packed
-  timestamps: boolean;
-  max_buffer: number; // bytes
-  max_binding: number;
+  packed_dot: boolean;
+  subgroup_matrix: boolean;
+  max_storage_buffers: number;
   max_invocations: number;
   max_workgroup_bytes: number;
-  max_storage_buffers: number;
+  max_workgroups: number;
+  max_binding_bytes: number;
+  max_buffer_bytes: number;
 }
 
 /// For tests: play a poorer device than there is.
@@ -37,26 +38,31 @@ export async function openDevice(gpu: GPU, limit: DeviceLimits = {}): Promise<[G
   const requiredFeatures = kFeatures.filter((f) => adapter.features.has(f) && !refused.has(f)) as GPUFeatureName[];
   const requiredLimits = limit.default_limits ? {} : allLimits(adapter.limits);
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  const { info } = adapter;
-  const has = (feature: string) => device.features.has(feature);
-  return [
-    device,
-    {
-      name: info.description || info.device || `${info.vendor} ${info.architecture}`,
-      software: /llvmpipe|lavapipe|swiftshader|software/i.test(`${info.description} ${info.architecture}`),
-      f16: has("shader-f16"),
-      subgroups: has("subgroups"),
-      subgroup_min: info.subgroupMinSize ?? 0,
-      subgroup_max: info.subgroupMaxSize ?? 0,
-      packed_dot: limit.packed_dot !== false && gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product"),
-      timestamps: has("timestamp-query"),
-      max_buffer: device.limits.maxBufferSize,
-      max_binding: device.limits.maxStorageBufferBindingSize,
-      max_invocations: device.limits.maxComputeInvocationsPerWorkgroup,
-      max_workgroup_bytes: device.limits.maxComputeWorkgroupStorageSize,
-      max_storage_buffers: device.limits.maxStorageBuffersPerShaderStage,
-    },
-  ];
+  return [device, factsOf(device, adapter.info, limit.packed_dot !== false && hasPackedDot(gpu))];
+}
+
+function hasPackedDot(gpu: GPU): boolean {
+  return gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product");
+}
+
+function factsOf(device: GPUDevice, info: GPUAdapterInfo, packed_dot: boolean): DeviceFacts {
+  const { features, limits } = device;
+  return {
+    device: info.description || info.device || `${info.vendor} ${info.architecture}`,
+    software: /llvmpipe|lavapipe|swiftshader|software/i.test(`${info.description} ${info.architecture}`),
+    f16: features.has("shader-f16"),
+    subgroups: features.has("subgroups"),
+    subgroup_min: info.subgroupMinSize ?? 4, // WebGPU's bounds where a device does not say
+    subgroup_max: info.subgroupMaxSize ?? 128,
+    packed_dot,
+    subgroup_matrix: features.has("chromium-experimental-subgroup-matrix"),
+    max_storage_buffers: limits.maxStorageBuffersPerShaderStage,
+    max_invocations: limits.maxComputeInvocationsPerWorkgroup,
+    max_workgroup_bytes: limits.maxComputeWorkgroupStorageSize,
+    max_workgroups: limits.maxComputeWorkgroupsPerDimension,
+    max_binding_bytes: limits.maxStorageBufferBindingSize,
+    max_buffer_bytes: limits.maxBufferSize,
+  };
 }
 
 function allLimits(limits: GPUSupportedLimits): Record<string, number> {

@@ -3,12 +3,11 @@
 import { Access, gridAt, SlotKind } from "./plan.js";
 import type { GridExpr, Plan, PlanPipeline, PlanSlot, StepCounts } from "./plan.js";
 
-/// Buffers that the engine placed for a plan: one per weight; keys and values one per layer, nPages pages each.
+/// Buffers that the engine placed for a plan: one per weight; keys and values one per layer.
 export interface PlanBuffers {
   weights: GPUBuffer[];
   keys: GPUBuffer[];
   values: GPUBuffer[];
-  nPages: number;
 }
 
 export type Grid = [number, number, number];
@@ -133,7 +132,7 @@ function rangeOf(slot: PlanSlot, buffer: GPUBuffer): GPUBufferBinding {
 }
 
 function checkBuffers(device: GPUDevice, plan: Plan, buffers: PlanBuffers): void {
-  const { weights, keys, values, nPages } = buffers;
+  const { weights, keys, values } = buffers;
   if (weights.length !== plan.weights.length || keys.length !== plan.nLayers || values.length !== plan.nLayers) {
     throw new Error(
       `The plan has ${plan.weights.length} weights and ${plan.nLayers} layers, but came with ${weights.length} ` +
@@ -146,8 +145,9 @@ function checkBuffers(device: GPUDevice, plan: Plan, buffers: PlanBuffers): void
     const name = plan.weights[slot.index] ?? "";
     throw new Error(`The buffer of weight ${name} has ${buffer.size} bytes, the plan wants ${slot.bytes}.`);
   }
-  const pages = [...keys, ...values].every((buffer) => buffer.size >= nPages * plan.pageBytes);
-  if (!pages) throw new Error(`The KV cache does not hold ${nPages} pages of ${plan.pageBytes} bytes in every layer.`);
+  if (![...keys, ...values].every((buffer) => buffer.size >= plan.pageBytes)) {
+    throw new Error(`The KV cache does not hold a page of ${plan.pageBytes} bytes in every layer.`);
+  }
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
   const largest = Math.max(0, ...plan.arena, ...[...weights, ...keys, ...values].map((buffer) => buffer.size));
   if (largest > limit) {

@@ -37,20 +37,24 @@ export const nodeFiles: FileSystem = {
   open: (path) => new NodeFile(path),
 };
 
+/// A path inside the repository that this package is part of.
+export function repositoryPath(name: string): string {
+  return fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+}
+
 /// tern.wasm as scripts/build_wasm leaves it, or what TERN_WASM names.
 export function readModule(): Uint8Array<ArrayBuffer> {
-  const path = process.env["TERN_WASM"] ?? fileURLToPath(new URL("../../../build-wasm/tern.wasm", import.meta.url));
+  const path = process.env["TERN_WASM"] ?? repositoryPath("build-wasm/tern.wasm");
   if (!fs.existsSync(path)) throw new Error(`There is no ${path}: scripts/build_wasm makes it.`);
   return new Uint8Array(fs.readFileSync(path));
 }
 
 /// Dawn. flags: its own, such as "enable-dawn-features=allow_unsafe_apis". It takes the Vulkan driver that the loader
-/// finds (VK_DRIVER_FILES); when nothing is said and there is no other, the lavapipe of scripts/setup_lavapipe.
-export async function nodeGpu(flags: string[] = []): Promise<GPU> {
-  const lavapipe = fileURLToPath(new URL("../../../.deps/lavapipe/lvp_icd.json", import.meta.url));
-  if (process.env["VK_DRIVER_FILES"] === undefined && !hasVulkanDriver() && fs.existsSync(lavapipe)) {
-    process.env["VK_DRIVER_FILES"] = lavapipe;
-  }
+/// finds (VK_DRIVER_FILES). software: when there is none, take the lavapipe of scripts/setup_lavapipe.
+export async function nodeGpu(flags: string[] = [], software = true): Promise<GPU> {
+  const lavapipe = repositoryPath(".deps/lavapipe/lvp_icd.json");
+  const named = process.env["VK_DRIVER_FILES"] !== undefined;
+  if (software && !named && !hasVulkanDriver() && fs.existsSync(lavapipe)) process.env["VK_DRIVER_FILES"] = lavapipe;
   const dawn = await import("webgpu");
   Object.assign(globalThis, dawn.globals);
   return dawn.create(flags);

@@ -83,9 +83,9 @@ export class Player {
   }
 
   /// Starts compiling all kernels and returns at once; steps may be submitted already.
-  load(words: Uint32Array, weights: number[], keys: number[], values: number[], nPages: number): number {
+  load(words: Uint32Array, weights: number[], keys: number[], values: number[]): number {
     const find = (ids: number[]) => ids.map((id) => this.#buffer(id));
-    const buffers = { weights: find(weights), keys: find(keys), values: find(values), nPages };
+    const buffers = { weights: find(weights), keys: find(keys), values: find(values) };
     const plan = new LoadedPlan(this.device, readPlan(words), buffers);
     plan.ready.then(
       () => this.#playWaiting(),

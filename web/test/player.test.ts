@@ -25,7 +25,7 @@ function bytesOf(...words: number[]): Uint8Array {
 function loadSum(player: Player, factor: number): number {
   const weight = player.alloc(4, "scale");
   player.write(weight, 0, bytesOf(factor));
-  return player.load(writePlan(sumPlan()), [weight], [], [], 0);
+  return player.load(writePlan(sumPlan()), [weight], [], []);
 }
 
 async function read(player: Player, ticket: number, output: number, n: number): Promise<number[]> {
@@ -82,11 +82,11 @@ test("what breaks the plan's limits is refused in a sentence", async () => {
   assert.throws(() => player.submit(plan, counts(5), bytesOf(1), 1), /5 tokens/);
   assert.throws(() => player.submit(plan, counts(1), new Uint8Array(20), 1), /block has 20 bytes/);
   assert.throws(() => player.submit(99, counts(1), bytesOf(1), 1), /no plan 99/);
-  assert.throws(() => player.load(writePlan(sumPlan()), [], [], [], 0), /came with 0 weights/);
+  assert.throws(() => player.load(writePlan(sumPlan()), [], [], []), /came with 0 weights/);
   const small = sumPlan();
   (small.slots[1] as { bytes: number }).bytes = 64;
   const weight = player.alloc(4, "scale");
-  assert.throws(() => player.load(writePlan(small), [weight], [], [], 0), /weight scale has 4 bytes/);
+  assert.throws(() => player.load(writePlan(small), [weight], [], []), /weight scale has 4 bytes/);
   assert.throws(() => player.alloc(2 ** 50, "huge"), /at most/);
   assert.throws(() => player.write(weight, 0, new Uint8Array(8)), /buffer of 4/);
 });
@@ -96,7 +96,7 @@ test("a kernel that does not compile is named", async () => {
   const bad = sumPlan();
   (bad.pipelines[1] as { source: string }).source += "\nfn f() -> u32 { return 1.5; }";
   const weight = player.alloc(4, "scale");
-  const plan = player.load(writePlan(bad), [weight], [], [], 0);
+  const plan = player.load(writePlan(bad), [weight], [], []);
   const ticket = player.submit(plan, counts(1), bytesOf(1), 1);
   await assert.rejects(player.ready(), /Kernel negate does not compile on .*line/);
   assert.equal(player.poll(ticket, 0, new Uint8Array(4)), Poll.DeviceLost);
