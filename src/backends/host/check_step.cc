@@ -45,7 +45,10 @@ Result<void> check_tokens(const StepLimits& limits, const graph::StepParams& ste
   for (size_t t = 0; t < step.tokens.size(); ++t) {
     const uint32_t s = step.sequences[t];
     const uint32_t position = step.positions[t];
-    if (step.tokens[t] < 0 || static_cast<uint32_t>(step.tokens[t]) >= limits.vocabulary) {
+    const int32_t id = step.tokens[t];
+    const bool known = id >= 0 ? static_cast<uint32_t>(id) < limits.vocabulary
+                               : static_cast<uint32_t>(graph::sampled_token(0) - id) < limits.n_words;
+    if (!known) {
       return fail(ErrorCode::kInvalidArgument, "Token {} of the step has the id {}; the vocabulary has {} ids.", t,
                   step.tokens[t], limits.vocabulary);
     }
@@ -84,15 +87,25 @@ Result<void> check_rows(const graph::StepParams& step) {
 
 StepLimits StepLimits::of(const graph::Plan& plan, uint32_t n_pages) {
   StepLimits out{plan.key.max_tokens,  plan.key.max_rows, plan.key.max_seqs, n_pages,
-                 plan.key.page_tokens, UINT32_MAX,        plan.n_layers > 0};
-  for (const graph::PlanStep& step : plan.steps) {
-    if (plan.pipelines[step.pipeline].op != graph::Op::kEmbed) continue;
-    uint64_t rows = 0;  // of all shards of the table
-    for (uint32_t i = 0; i < step.n_inputs; ++i) {
-      const graph::PlanBinding& table = plan.bindings[step.first_binding + i];
-      rows += table.rows.multiple;
+                 plan.key.page_tokens, UINT32_MAX,        plan.n_layers > 0, 0};
+  for (const graph::PlanProgram& program : plan.programs) {
+    uint64_t kernel_rows = 0;  // kernels read a shard of the table each, an op reads all of them
+    for (uint32_t s = program.first_step; s < program.first_step + program.n_steps; ++s) {
+      const graph::PlanStep& step = plan.steps[s];
+      const graph::PlanPipeline& pipeline = plan.pipelines[step.pipeline];
+      if (pipeline.op != graph::Op::kEmbed) continue;
+      uint64_t rows = 0;
+      for (uint32_t i = 0; i < step.n_inputs; ++i) {
+        const graph::PlanBinding& table = plan.bindings[step.first_binding + i];
+        if (plan.slots[table.slot].kind == graph::SlotKind::kWeight) rows += table.rows.multiple;
+      }
+      kernel_rows += rows;
+      if (pipeline.source.empty()) out.vocabulary = static_cast<uint32_t>(std::min<uint64_t>(out.vocabulary, rows));
     }
-    out.vocabulary = static_cast<uint32_t>(std::min<uint64_t>(out.vocabulary, rows));
+    if (kernel_rows > 0) out.vocabulary = static_cast<uint32_t>(std::min<uint64_t>(out.vocabulary, kernel_rows));
+  }
+  for (const graph::PlanSlot& slot : plan.slots) {
+    if (slot.kind == graph::SlotKind::kState) out.n_words = plan.key.max_seqs * graph::kSampledTokens;
   }
   return out;
 }

@@ -1,0 +1,148 @@
+#include "backends/webgpu/webgpu_backend.h"
+
+#include <algorithm>
+
+#include "backends/host/check_step.h"
+#include "backends/webgpu/emitter.h"
+#include "graph/passes/passes.h"
+
+namespace tern::backends::webgpu {
+
+graph::Target complete(graph::Target device) {
+  device.backend = "webgpu";
+  // Passes count a weight's bytes in the file's format; planes take up to 2.3 times as many (Q2_K: 6 bits for 2.6).
+  device.max_weight_bytes = std::min(device.gpu.max_binding_bytes, device.gpu.max_buffer_bytes) / 5 * 2;
+  device.imports_host_memory = false;
+  return device;
+}
+
+namespace {
+
+class WebgpuBackend final : public Backend {
+ public:
+  explicit WebgpuBackend(std::unique_ptr<Device> device)
+      : device_(std::move(device)), target_(complete(device_->target())) {}
+
+  const graph::Target& target() const override { return target_; }
+
+  Result<graph::Plan> lower(graph::Graph graph, const graph::PlanKey& key) const override {
+    TRY(graph::run_passes(graph, target_));
+    return TRY_CTX(webgpu::lower(graph, key, target_), "while planning for {}", target_.device);
+  }
+
+  Result<Buffer> alloc(uint64_t bytes, Usage usage) override {
+    if (usage == Usage::kKvCache && bytes > target_.gpu.max_binding_bytes) {
+      return fail(ErrorCode::kOutOfMemory,
+                  "A layer's KV cache needs {} bytes; {} binds {} at most. Use a smaller context or KV format.", bytes,
+                  target_.device, target_.gpu.max_binding_bytes);
+    }
+    return Buffer{TRY(device_->alloc((bytes + 15) / 16 * 16))};
+  }
+  Result<Buffer> import_host(std::span<const std::span<const std::byte>>) override {
+    return fail(ErrorCode::kUnsupported, "A GPU does not use host memory in place.");
+  }
+  void free(Buffer buffer) override { device_->free(buffer.id); }
+
+  uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
+    return PlaneLayout::of(plan.weights[weight]).bytes;
+  }
+
+  Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
+                           std::span<const std::byte> rows) override {
+    const PlaneLayout layout = PlaneLayout::of(plan.weights[weight]);
+    const PackedRows packed = TRY(repack(plan.weights[weight], rows));
+    const uint64_t n = layout.row_bytes == 0 ? 0 : packed.codes.size() / layout.row_bytes;
+    if (row0 > layout.rows || n > layout.rows - row0) {
+      return fail(ErrorCode::kInvalidArgument, "Rows [{}, +{}) do not fit weight {}, which has {}.", row0, n,
+                  plan.weights[weight].name, layout.rows);
+    }
+    TRY(device_->write(buffer.id, uint64_t{row0} * layout.row_bytes, packed.codes));
+    if (packed.scales.empty()) return {};
+    return device_->write(buffer.id, layout.scales + uint64_t{row0} * layout.row_scales * layout.scale_bytes,
+                          packed.scales);
+  }
+
+  Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
+                      std::span<const Buffer> values, uint32_t n_pages) override {
+    TRY_CTX(graph::validate(plan), "while loading a plan");
+    if (plan.backend != target_.backend || weights.size() != plan.weights.size() || keys.size() != plan.n_layers ||
+        values.size() != plan.n_layers) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "The plan for {} has {} weights and {} layers; {} weights and {} and {} caches are given to {}.",
+                  plan.backend, plan.weights.size(), plan.n_layers, weights.size(), keys.size(), values.size(),
+                  target_.backend);
+    }
+    const uint32_t cols = plan.outputs.empty() ? 0 : plan.outputs[0].binding.cols;
+    LoadedPlan loaded{.limits = StepLimits::of(plan, n_pages), .layout = graph::ParamsLayout::of(plan.key, cols)};
+    loaded.key = plan.key;
+    loaded.block.resize(loaded.layout.words);
+    loaded.next_position.resize(plan.key.max_seqs);
+    loaded.tokens_output = plan.find_output("tokens");
+    loaded.n_outputs = static_cast<uint32_t>(plan.outputs.size());
+    const auto ids = [](std::span<const Buffer> buffers) {
+      std::vector<uint32_t> out;
+      for (const Buffer buffer : buffers) out.push_back(buffer.id);
+      return out;
+    };
+    loaded.id = TRY(device_->load(graph::write_plan(plan), ids(weights), ids(keys), ids(values)));
+    loaded.used = true;
+    plans_.push_back(std::move(loaded));
+    return PlanId{static_cast<uint32_t>(plans_.size() - 1)};
+  }
+
+  void unload(PlanId plan) override {
+    if (plan.id >= plans_.size() || !plans_[plan.id].used) return;
+    device_->unload(plans_[plan.id].id);
+    plans_[plan.id] = {};
+  }
+
+  Result<Ticket> submit(PlanId plan, const graph::StepParams& step) override {
+    if (plan.id >= plans_.size() || !plans_[plan.id].used) {
+      return fail(ErrorCode::kInvalidArgument, "There is no plan {}.", plan.id);
+    }
+    LoadedPlan& loaded = plans_[plan.id];
+    TRY(check_step(loaded.limits, step, loaded.next_position));
+    TRY(graph::check_params(loaded.layout, loaded.key, step));
+    const auto words = graph::write_params(loaded.layout, step, loaded.block);
+    return Ticket{
+        TRY(device_->submit(loaded.id, graph::count(step), std::as_bytes(words), wanted_outputs(loaded, step)))};
+  }
+
+  Result<Poll> poll(Ticket ticket, uint32_t output, OutputRoom out) override {
+    return device_->poll(ticket.id, output, out);
+  }
+  void wait(Ticket ticket) override { device_->wait(ticket.id); }
+
+ private:
+  struct LoadedPlan {
+    StepLimits limits;
+    graph::ParamsLayout layout{};
+    graph::PlanKey key;
+    std::vector<uint32_t> block;          // params, written anew for each step
+    std::vector<uint64_t> next_position;  // for check_step
+    uint32_t id = 0;                      // of the device
+    uint32_t tokens_output = graph::kNone;
+    uint32_t n_outputs = 0;
+    bool used = false;
+  };
+
+  std::unique_ptr<Device> device_;
+  graph::Target target_;
+  std::vector<LoadedPlan> plans_;  // index: PlanId
+
+  /// Bit i: output i is read back.
+  static uint32_t wanted_outputs(const LoadedPlan& loaded, const graph::StepParams& step) {
+    uint32_t all = loaded.n_outputs >= 32 ? UINT32_MAX : (1u << loaded.n_outputs) - 1;
+    if (loaded.tokens_output == graph::kNone) return all;
+    const uint32_t tokens = 1u << loaded.tokens_output;
+    return (step.samples.empty() ? 0 : tokens) | (step.read_logits ? all & ~tokens : 0);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device) {
+  return std::make_unique<WebgpuBackend>(std::move(device));
+}
+
+}  // namespace tern::backends::webgpu

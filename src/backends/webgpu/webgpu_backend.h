@@ -1,0 +1,16 @@
+// WebgpuBackend: everything of the GPU backend that is the same on all devices: lowering, repacking, the params block.
+#pragma once
+
+#include <memory>
+
+#include "backends/backend.h"
+#include "backends/webgpu/device.h"
+
+namespace tern::backends::webgpu {
+
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device);
+
+/// The target that a backend on this device lowers for.
+graph::Target complete(graph::Target device);
+
+}  // namespace tern::backends::webgpu
