@@ -29,8 +29,11 @@ Engine::State Engine::Impl::pump(std::vector<Event>& events) {
   }
   while (player && scheduler.can_schedule()) {
     const auto started = start_step(events);
-    if (!started) step_failed(started.error(), events);
-    if (!started || !*started) break;
+    if (!started) {
+      step_failed(started.error(), events);
+    } else if (!*started) {
+      break;
+    }
   }
   return (player ? player->in_flight() > 0 : !answers.empty()) ? State::kBusy : State::kIdle;
 }

@@ -17,11 +17,15 @@ Result<void> validate(const EngineOptions& options) {
 }
 
 graph::PlanKey plan_key(const EngineOptions& options) {
+  // Every sequence at full length; page ids are counted once per sequence that shares them.
+  const uint64_t context = options.context == 0 ? kDefaultContext : options.context;
+  const uint64_t pages = options.max_seqs * ((context - 1) / std::max(options.page_tokens, 1u) + 1);
   return {.max_tokens = options.max_tokens,
           .max_rows = std::min(std::max(options.max_rows, options.max_seqs), options.max_tokens),
           .max_seqs = options.max_seqs,
           .kv_format = options.kv_format,
-          .page_tokens = options.page_tokens};
+          .page_tokens = options.page_tokens,
+          .max_pages = static_cast<uint32_t>(std::min<uint64_t>(pages, uint64_t{1} << 28))};
 }
 
 uint32_t context_limit(const EngineOptions& options, uint32_t model_context) {

@@ -56,7 +56,7 @@ enum class SlotKind : uint32_t {
   kKeys,    // a layer's pages
   kValues,
   kParams,  // the step's block (params.h), written once a step
-  kState,   // survives steps, zeroed when the plan is loaded: sampled tokens [max_seqs] u32
+  kState,   // survives steps, zeroed when the plan is loaded: sampled tokens (step.h)
 };
 
 struct PlanSlot {

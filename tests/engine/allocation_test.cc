@@ -7,7 +7,8 @@
 namespace tern::engine {
 namespace {
 
-uint64_t allocations_while_decoding(Harness& h, const SamplingOptions& sampling) {
+/// per_pump: steps that a pump gets done.
+uint64_t allocations_while_decoding(Harness& h, const SamplingOptions& sampling, uint64_t per_pump) {
   for (int32_t i = 0; i < 4; i++) {
     Request request{.prompt = {i, 1, 2}, .sampling = sampling};
     request.sampling.seed = i;
@@ -25,7 +26,7 @@ uint64_t allocations_while_decoding(Harness& h, const SamplingOptions& sampling)
     EXPECT_EQ(h.engine->pump(events), Engine::State::kBusy);
   }
   const uint64_t count = allocation_count() - before;
-  EXPECT_EQ(h.engine->stats().generated_tokens - tokens, 4000u);
+  EXPECT_EQ(h.engine->stats().generated_tokens - tokens, 4000 * per_pump);
   return count;
 }
 
@@ -41,12 +42,23 @@ TEST(Allocations, NoneWhileTokensFlow) {
                              .presence_penalty = 0.1f,
                              .logit_bias = {{3, -1.f}}};
   SamplingOptions no_top_k{.temperature = 1, .top_k = 0, .top_p = 0.95f};
-  for (const SamplingOptions& sampling : {SamplingOptions{.temperature = 0}, everything, no_top_k}) {
-    Harness h;
-    h.options.kv_tokens = 16000;  // room for all: being thrown out and let in again may allocate
-    ASSERT_TRUE(h.create(3000));
-    EXPECT_EQ(allocations_while_decoding(h, sampling), 0u);
+  SamplingOptions penalties{.repetition_penalty = 1.1f};
+  for (const SamplingOptions& sampling : {SamplingOptions{.temperature = 0}, everything, no_top_k, penalties}) {
+    for (const uint32_t depth : {0u, 1u}) {
+      Harness h(depth);
+      h.options.kv_tokens = 16000;  // room for all: being thrown out and let in again may allocate
+      ASSERT_TRUE(h.create(3000));
+      EXPECT_EQ(allocations_while_decoding(h, sampling, 1), 0u);
+    }
   }
+}
+
+TEST(Allocations, NoneWithSeveralStepsInFlight) {
+  if (!kCountsAllocations) GTEST_SKIP() << "ThreadSanitizer keeps operator new to itself";
+  Harness h(2);
+  h.options.kv_tokens = 40000;
+  ASSERT_TRUE(h.create(9000));
+  EXPECT_EQ(allocations_while_decoding(h, {.repetition_penalty = 1.1f}, 2), 0u);
 }
 
 TEST(Allocations, NoneForShortTextEither) {
@@ -57,7 +69,7 @@ TEST(Allocations, NoneForShortTextEither) {
   h.vocab = kLetters;
   h.options.kv_tokens = 16000;
   ASSERT_TRUE(h.create(3000));
-  EXPECT_EQ(allocations_while_decoding(h, {}), 0u) << "pieces of up to 15 bytes live in the string itself";
+  EXPECT_EQ(allocations_while_decoding(h, {}, 1), 0u) << "pieces of up to 15 bytes live in the string itself";
 }
 
 // The whole way: scheduler, sampler and the cpu backend with its threads.

@@ -1,11 +1,19 @@
 // The batch a sequence rides in never changes its tokens: random arrivals, cancels and preemptions, all page sizes,
-// chunks and pools, against the same requests computed alone from the definition.
+// chunks, pools and numbers of steps in flight, against the same requests computed alone from the definition.
 #include <random>
 
 #include "harness.h"
 
 namespace tern::engine {
 namespace {
+
+/// Two thirds of the tokens, others after each token.
+void two_thirds(std::span<const int32_t> generated, std::span<uint32_t> allowed) {
+  const uint32_t last = generated.empty() ? 0 : uint32_t(generated.back());
+  for (uint32_t id = 0; id < allowed.size() * 32; id++) {
+    if ((id + last) % 3 == 0) allowed[id / 32] &= ~(1u << id % 32);
+  }
+}
 
 Request random_request(std::mt19937& random, uint32_t longest_prompt) {
   Request request;
@@ -16,13 +24,16 @@ Request random_request(std::mt19937& random, uint32_t longest_prompt) {
   request.sampling.seed = random();
   if (random() % 2) request.sampling.temperature = 0;
   if (random() % 3 == 0) request.sampling.repetition_penalty = 1.3f;
+  if (random() % 6 == 0) request.sampling.typical_p = 0.9f;  // these two are drawn on the host
+  if (random() % 6 == 0) request.sampling.logit_bias = {{int32_t(random() % 50), 2.f}};
+  if (random() % 4 == 0) request.mask = two_thirds;
   if (random() % 3 == 0) request.stop_tokens = {int32_t(random() % 50)};
   return request;
 }
 
-void run_randomly(uint32_t seed) {
+void run_randomly(uint32_t seed, uint32_t depth) {
   std::mt19937 random(seed);
-  Harness h;
+  Harness h(depth);
   h.end_tokens = {7};
   h.options.max_seqs = 1 + random() % 6;
   h.options.max_tokens = 1 + random() % 24;
@@ -45,6 +56,7 @@ void run_randomly(uint32_t seed) {
     }
   }
   h.drain();
+  EXPECT_EQ(h.backend.unseen_tokens > 0, depth > 1);
   for (const auto& [id, request] : requests) {
     const Finished& answer = h.answers[id];
     const Finished expected = expected_answer(request, noise_logits, h.vocab, 48, h.end_tokens);
@@ -61,11 +73,15 @@ void run_randomly(uint32_t seed) {
 }
 
 TEST(Batching, NeverChangesTokens) {
-  for (uint32_t seed = 0; seed < 150 && !testing::Test::HasFatalFailure(); seed++) run_randomly(seed);
+  for (uint32_t seed = 0; seed < 240 && !testing::Test::HasFailure(); seed++) {
+    SCOPED_TRACE(seed);
+    constexpr uint32_t kDepths[] = {0, 1, 2, 4};
+    run_randomly(seed, kDepths[seed % 4]);
+  }
 }
 
-TEST(Batching, PreemptedSequencesGoOnWithTheSameTokens) {
-  Harness h;
+void preempt(uint32_t depth) {
+  Harness h(depth);
   h.options = {.max_seqs = 3, .max_tokens = 16, .context = 64, .kv_tokens = 64, .page_tokens = 4};
   ASSERT_TRUE(h.create());
   std::map<RequestId, Request> requests;
@@ -79,6 +95,10 @@ TEST(Batching, PreemptedSequencesGoOnWithTheSameTokens) {
   for (const auto& [id, request] : requests) {
     EXPECT_EQ(h.answers[id].tokens, expected_answer(request, noise_logits, h.vocab, 64).tokens);
   }
+}
+
+TEST(Batching, PreemptedSequencesGoOnWithTheSameTokens) {
+  for (const uint32_t depth : {0u, 1u, 2u, 4u}) preempt(depth);
 }
 
 TEST(Batching, SameSeedSameTextAndAnotherSeedAnother) {

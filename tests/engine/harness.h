@@ -113,7 +113,9 @@ inline Finished expected_answer(const Request& request, const Script& script, ui
     if (answer.tokens.size() == request.max_tokens) return answer.reason = StopReason::kLength, answer;
     if (tokens.size() > context) return answer.reason = StopReason::kContext, answer;
     script(tokens, logits);
-    const auto sample = sampler.sample(logits, request.sampling, tokens);
+    std::vector<uint32_t> mask(request.mask ? (vocab + 31) / 32 : 0, UINT32_MAX);
+    if (request.mask) request.mask(answer.tokens, mask);
+    const auto sample = sampler.sample(logits, request.sampling, tokens, mask);
     const int32_t token = sample.value().token;
     if (!request.ignore_eos && std::ranges::count(end_tokens, token)) return answer.reason = StopReason::kEnd, answer;
     if (std::ranges::count(request.stop_tokens, token)) return answer.reason = StopReason::kStop, answer;

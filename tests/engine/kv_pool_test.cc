@@ -142,5 +142,19 @@ TEST(KvPool, RandomOperationsKeepEveryInvariant) {
   }
 }
 
+TEST(KvPool, ForgottenPrefixesAreFoundNoMore) {
+  KvPool pool(3, 2);
+  const Tokens tokens = {1, 2};
+  const PageId page = *pool.allocate();
+  pool.publish(page, {}, tokens);
+  pool.release(page);
+  const uint64_t before = pool.changes();
+  pool.forget_prefixes();
+  EXPECT_FALSE(pool.acquire({}, tokens));
+  EXPECT_EQ(pool.available(), 3u);
+  EXPECT_GT(pool.changes(), before);
+  EXPECT_TRUE(pool.check());
+}
+
 }  // namespace
 }  // namespace tern::engine

@@ -326,6 +326,39 @@ TEST(Sampler, DrawsDependOnSeedAndPositionAlone) {
   EXPECT_GT(by_position.size(), 20u);
 }
 
+// What a device that samples does the same way: the running sum goes by id, however the filters ordered the tokens.
+TEST(Sampler, DrawsInOrderOfIds) {
+  const Logits logits = {0, 3, 1, 2, -5, 2.5f};
+  for (uint64_t seed = 0; seed < 50; seed++) {
+    SamplingOptions options = plain();
+    options.seed = seed;
+    options.top_k = 4;  // leaves 1, 2, 3, 5
+    double sum = 0, below = 0;
+    for (int32_t id : {1, 2, 3, 5}) sum += std::exp(double{logits[id]});
+    int32_t expected = -1;
+    for (int32_t id : {1, 2, 3, 5}) {
+      below += std::exp(double{logits[id]});
+      if (expected < 0 && uniform(seed, 3) * sum < below) expected = id;
+    }
+    EXPECT_EQ(sample(logits, options, std::vector<int32_t>(3)).token, expected);
+  }
+}
+
+TEST(Sampler, AMaskLeavesOnlyWhatItAllows) {
+  Sampler sampler(40);
+  Logits logits(40, 0.f);
+  logits[35] = 9;
+  SamplingOptions options = plain();
+  const std::vector<uint32_t> mask = {1u << 4, 1u << 2}, nothing = {0, 0};
+  std::set<int32_t> drawn;
+  for (options.seed = 0; options.seed < 40; options.seed++) {
+    Logits row = logits;
+    drawn.insert(sampler.sample(row, options, {}, mask)->token);
+  }
+  EXPECT_EQ(drawn, (std::set<int32_t>{4, 34}));
+  EXPECT_FALSE(sampler.sample(logits, options, {}, nothing));
+}
+
 TEST(SamplingOptions, OutOfRangeValuesAreRefusedByName) {
   const auto refused = [](const char* name, auto set) {
     SamplingOptions options;

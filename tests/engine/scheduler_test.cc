@@ -15,6 +15,7 @@ struct Fixture {
   Scheduler scheduler;
   std::vector<std::unique_ptr<Sequence>> sequences;
   int32_t next_token = 1000;
+  bool runs_ahead = true;  // of sequences added from now on
 
   Fixture(uint32_t n_pages, uint32_t page_tokens, SchedulerLimits limits)
       : pool(n_pages, page_tokens), scheduler(pool, limits) {}
@@ -24,6 +25,7 @@ struct Fixture {
     sequence->id = sequences.size();
     sequence->tokens = std::move(tokens);
     sequence->final_tokens = static_cast<uint32_t>(sequence->tokens.size()) + more;
+    sequence->runs_ahead = runs_ahead;
     sequences.push_back(std::move(sequence));
     scheduler.enqueue(*sequences.back());
     return *sequences.back();
@@ -275,14 +277,94 @@ TEST(Scheduler, RemovingAWaitingSequenceLetsTheNextOneIn) {
   EXPECT_EQ(f.scheduler.running(), 2u);
 }
 
+constexpr SchedulerLimits kDeep{
+    .max_tokens = 8, .max_seqs = 4, .context = 1000, .share_prefixes = false, .steps_in_flight = 3};
+
+TEST(Scheduler, PlansAheadWithTokensNobodyHasSeen) {
+  Fixture f(10, 4, kDeep);
+  f.add_distinct(5);
+  f.scheduler.schedule();
+  f.scheduler.schedule();
+  ASSERT_TRUE(f.scheduler.can_schedule());
+  f.scheduler.schedule();
+  EXPECT_FALSE(f.scheduler.can_schedule());
+  const graph::StepParams step = f.scheduler.batch().params();
+  ASSERT_EQ(step.tokens.size(), 1u);
+  EXPECT_EQ(step.positions[0], 6u);
+  EXPECT_EQ(step.tokens[0], graph::sampled_token(graph::sampled_word(f.sequences[0]->place, 6)));
+  EXPECT_EQ(step.seqs[0].kv_len, 7u);
+  EXPECT_EQ(f.sequences[0]->pages.size(), 2u);
+  EXPECT_TRUE(f.scheduler.check());
+  f.finish();
+  EXPECT_EQ(f.sequences[0]->tokens.size(), 6u);
+  EXPECT_EQ(f.sequences[0]->computed, 5u);
+  EXPECT_EQ(f.sequences[0]->unseen, 2u);
+  f.scheduler.schedule();
+  EXPECT_EQ(f.scheduler.batch().positions[0], 7u);
+}
+
+TEST(Scheduler, WhoMayNotRunAheadWaitsForItsToken) {
+  Fixture f(20, 4, kDeep);
+  f.add_distinct(2);
+  f.runs_ahead = false;
+  f.add_distinct(2);
+  EXPECT_EQ(f.step(), "0+0 p0:2 1+0 p1:2");
+  EXPECT_EQ(f.step(), "d0");
+  EXPECT_EQ(f.step(), "d0");
+  EXPECT_EQ(f.step(), "d0 d1") << "the first step is done";
+}
+
+TEST(Scheduler, NobodyRunsAheadOfItsLastPosition) {
+  Fixture f(20, 4, kDeep);
+  f.add_distinct(2, 1);
+  EXPECT_EQ(f.step(), "0+0 p0:2");
+  EXPECT_EQ(f.step(), "d0");
+  EXPECT_EQ(f.step(), "") << "position 3 is not needed by any answer";
+}
+
+TEST(Scheduler, RunningAheadThrowsNobodyOut) {
+  Fixture f(3, 4, kDeep);
+  f.add_distinct(2);
+  Sequence& young = f.add_distinct(3);
+  EXPECT_EQ(f.step(), "0+0 p0:2 1+0 p1:3");
+  EXPECT_EQ(f.step(), "d0 d1");
+  EXPECT_EQ(f.step(), "d0 d1") << "1 takes the last page";
+  EXPECT_EQ(f.step(), "d1") << "0 needs a page, but nobody knows yet whether it goes on";
+  EXPECT_EQ(f.step(), "d1");
+  const size_t n_tokens = young.tokens.size();
+  EXPECT_EQ(f.step(), "-1 d0") << "now it does";
+  EXPECT_EQ(young.unseen, 0u);
+  f.finish();
+  f.finish();
+  EXPECT_EQ(young.tokens.size(), n_tokens) << "what steps in flight sampled for it will be sampled again";
+}
+
+TEST(Scheduler, RestartingComputesEverythingAgainInTheOldOrder) {
+  SchedulerLimits limits = kDeep;
+  limits.share_prefixes = true;
+  Fixture f(20, 4, limits);
+  f.add_distinct(5);
+  f.add_distinct(2);
+  for (int i = 0; i < 3; i++) f.step();
+  f.add_distinct(3);
+  f.scheduler.restart(1);
+  EXPECT_TRUE(f.scheduler.check());
+  EXPECT_EQ(f.scheduler.in_flight(), 0u);
+  EXPECT_EQ(f.step(), "0+0 p0:6 1+0 p1:2") << "no page of before is shared";
+  EXPECT_EQ(f.step(), "d0 d1 2+0 p2:3");
+}
+
 // Random arrivals and removals on a pool that is far too small: everyone gets to the end, the oldest is never thrown
 // out, and all invariants hold after each step.
 TEST(Scheduler, UnderPressureEverybodyFinishesInBoundedSteps) {
-  for (uint32_t seed = 0; seed < 20; seed++) {
+  for (uint32_t seed = 0; seed < 40; seed++) {
     std::mt19937 random(seed);
     const uint32_t page_tokens = 1 + random() % 5;
     Fixture f(40 / page_tokens, page_tokens,
-              {.max_tokens = 1 + uint32_t(random() % 9), .max_seqs = 1 + uint32_t(random() % 5), .context = 40});
+              {.max_tokens = 1 + uint32_t(random() % 9),
+               .max_seqs = 1 + uint32_t(random() % 5),
+               .context = 40,
+               .steps_in_flight = 1 + seed % 4});
     std::vector<uint32_t> goal;
     uint32_t done = 0, steps = 0;
     while (done < 30) {

@@ -88,6 +88,7 @@ class ScriptedBackend : public backends::Backend {
     fake_history_.reserve(cache_.size() + 1);
     submitted_.resize(target_.steps_in_flight);
     for (Step& step : submitted_) step.reserve(key_, n_pages, vocab_);
+    done_ = computed_ = steps.size();
     live_plans++;
     return backends::PlanId{0};
   }
