@@ -103,12 +103,16 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   engine.max_tokens = std::max(options.chunk, engine.max_seqs);
   TRY(set_memory_limit(options.memory_limit, engine));
   const std::string device = options.device == "auto" ? "cpu" : options.device;
-  auto backend = TRY(backends::make_backend(
-      device, {.threads = options.threads, .isa = options.isa, .expose_values = options.expose_values}));
+  const auto make = [options](std::string_view name) {
+    return backends::make_backend(
+        name, {.threads = options.threads, .isa = options.isa, .expose_values = options.expose_values});
+  };
+  auto backend = TRY(make(device));
   ProgressBar bar("loading");
   OpenedModel opened;
   opened.model = TRY(engine::load_model(options.path, std::move(backend), engine,
-                                        [&](uint64_t done, uint64_t total) { bar.update(done, total); }));
+                                        [&](uint64_t done, uint64_t total) { bar.update(done, total); },
+                                        {[make, device] { return make(device); }, [make] { return make("cpu"); }}));
   opened.load_s = seconds_now() - start;
   return opened;
 }

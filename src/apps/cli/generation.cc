@@ -85,6 +85,7 @@ Result<Generated> generate(engine::Engine& engine, engine::Request request,
     events.clear();
     engine.pump(events);
     for (engine::Event& event : events) {
+      if (event.kind == engine::Event::Kind::kDevice) fmt::print(stderr, "tern: {}\n", event.text);
       if (event.request != id) continue;
       if (event.kind == engine::Event::Kind::kText) {
         out.text += event.text;
