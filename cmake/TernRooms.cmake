@@ -63,7 +63,7 @@ function(tern_cpu_isas target)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT TERN_WASM)
       set_source_files_properties(${dir}/isa_avx2.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c" TARGET_DIRECTORY ${target})
       set_source_files_properties(${dir}/isa_avx512.cc PROPERTIES COMPILE_OPTIONS
-        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512" TARGET_DIRECTORY ${target})
+        "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512" TARGET_DIRECTORY ${target})
     endif()
   endif()
 endfunction()

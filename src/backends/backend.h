@@ -50,6 +50,11 @@ struct Backend {
   /// and V) comes as one piece per run of adjacent rows, in row order, so that merging copies nothing.
   /// Errors: kUnsupported when target() does not import.
   virtual Result<Buffer> import_host(std::span<const std::span<const std::byte>> pieces) = 0;
+  /// Whether this backend computes with weight `weight` of the plan as the file has it, so that it may be imported.
+  /// (Their sizes may be equal although the layouts are not.)
+  virtual bool uses_file_layout(const graph::Plan& /*plan*/, uint32_t /*weight*/) const {
+    return target().imports_host_memory;
+  }
   /// Bytes that weight `weight` of the plan takes in this backend's layout.
   virtual uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const = 0;
   /// Rows [row0, ...) of a weight in file layout; the backend repacks them into its own. rows: n * row_bytes.
@@ -73,11 +78,16 @@ struct Backend {
   virtual void wait(Ticket ticket) = 0;
 };
 
+/// Activations of products with quantised weights: int8 (bf16 with halves) where there are kernels for it, or always
+/// f32.
+enum class ActivationFormat : uint32_t { kAuto, kF32 };
+
 /// Which backend "cpu" and "ref" name. threads: 0 = as many as the machine has. isa: "" = best, or "scalar", "avx2",
 /// ...
 struct BackendOptions {
   uint32_t threads = 0;
   std::string_view isa;
+  ActivationFormat activations = ActivationFormat::kAuto;
   bool expose_values = false;  // graph::Target::expose_values
 };
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);

@@ -103,7 +103,7 @@ class Placer {
   Result<backends::Buffer> place(uint32_t w) {
     const graph::Weight& weight = plan_.weights[w];
     const uint64_t bytes = TRY(file_bytes(weight));
-    if (const auto pieces = importable(w, bytes)) {
+    if (const auto pieces = importable(w)) {
       const auto buffer = TRY(backend_.import_host(*pieces));
       advance(bytes);
       return buffer;
@@ -123,10 +123,9 @@ class Placer {
   }
 
   /// The weight as runs of mapped memory, adjacent rows as one; nullopt when the backend has to have its own copy.
-  std::optional<Pieces> importable(uint32_t w, uint64_t bytes) const {
+  std::optional<Pieces> importable(uint32_t w) const {
     const graph::Weight& weight = plan_.weights[w];
-    if (!backend_.target().imports_host_memory || weight.slices.empty()) return std::nullopt;
-    if (backend_.weight_bytes(plan_, w) != bytes) return std::nullopt;  // it wants another layout
+    if (weight.slices.empty() || !backend_.uses_file_layout(plan_, w)) return std::nullopt;
     Pieces pieces;
     for (const graph::WeightSlice& slice : weight.slices) {
       const auto rows = mapped(weight, slice, 0, slice.rows);

@@ -219,6 +219,17 @@ class DemoTest(ShapeTest):
         again = tern_json("perplexity", DEMO, "-", "--window", 256, "--json", "--chunk", 16, stdin=text)
         self.assertEqual(result["perplexity"], again["perplexity"])
 
+    def test_int8_activations_cost_less_than_half_a_percent_of_perplexity(self):
+        text = HELD_OUT_TEXT.read_bytes()[:4000]
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "mxfp4", "bf16"):
+                model = pathlib.Path(folder) / f"{name}.gguf"
+                tern_ok("convert", DEMO, "-o", model, "--format", name)
+                int8, f32 = (tern_json("perplexity", model, "-", "--window", 256, "--json", "--activations", activations,
+                                       stdin=text)["perplexity"] for activations in ("auto", "f32"))
+                with self.subTest(format=name):
+                    self.assertLess(abs(int8 / f32 - 1), 0.005)
+
     def test_perplexity_by_numpy(self):
         ids = [int(x) for x in tern_ok("tokenize", DEMO, "--bos", stdin=HELD_OUT_TEXT.read_bytes()[:600]).split(b",")]
         text = tern_ok("tokenize", DEMO, "--decode", stdin=comma(ids[1:]))

@@ -45,7 +45,7 @@ class GoldenTest(unittest.TestCase):
         ids = self.out / "ids.txt"
         ids.write_text(comma(golden.ids))
         answer = tern_json("run", model, "--tokens", f"@{ids}", "--greedy", "-n", 32, "--ignore-eos", "--json",
-                           "--device", device, "--kv", "f32")
+                           "--device", device, "--kv", "f32", "--activations", "f32")
         self.assertEqual(answer["stop_reason"], "length")
         self.assertEqual(answer["prompt_tokens"], len(golden.ids))
         return answer["tokens"]
@@ -53,7 +53,7 @@ class GoldenTest(unittest.TestCase):
     def logits(self, model, golden, device, *options):
         out = self.out / "logits.npy"
         tern_ok("logits", model, "--tokens", comma(golden.ids), "--out", out, "--device", device, "--kv", "f32",
-                *options)
+                "--activations", "f32", *options)
         logits = np.load(out)
         self.assertEqual(logits.dtype, np.float32)
         return logits

@@ -20,6 +20,17 @@ std::vector<Candidate> candidates() {
   return out;
 }
 
+std::vector<Candidate> quantising_candidates() {
+  std::vector<Candidate> out;
+  for (const std::string_view isa : backends::cpu::available_isas()) {
+    for (const uint32_t threads : {1u, 3u}) {
+      out.push_back({fmt::format("cpu_{}_t{}", isa, threads), "cpu", std::string(isa), threads, 1,
+                     backends::ActivationFormat::kAuto});
+    }
+  }
+  return out;
+}
+
 const Candidate& ref() {
   static const Candidate kRef{"ref", "ref", "", 1, 1};
   return kRef;
@@ -80,7 +91,8 @@ std::vector<float> Model::embedded(graph::ValueId of, int32_t id) const {
 }
 
 Player::Player(const Candidate& candidate, const Model& model, bool fuse) {
-  auto backend = backends::make_backend(candidate.backend, {.threads = candidate.threads, .isa = candidate.isa});
+  auto backend = backends::make_backend(
+      candidate.backend, {.threads = candidate.threads, .isa = candidate.isa, .activations = candidate.activations});
   EXPECT_TRUE(backend) << backend.error().to_string();
   if (!backend) return;
   backend_ = *std::move(backend);
@@ -117,7 +129,7 @@ Result<backends::Buffer> Player::place(const Model& model, uint32_t weight) {
     const size_t row_bytes = tensor.bytes.size() / tensor.rows;
     pieces.push_back(std::span(tensor.bytes).subspan(slice.row0 * row_bytes, slice.rows * row_bytes));
   }
-  if (!pieces.empty() && backend_->target().imports_host_memory) return backend_->import_host(pieces);
+  if (!pieces.empty() && backend_->uses_file_layout(plan_, weight)) return backend_->import_host(pieces);
   const backends::Buffer buffer = TRY(backend_->alloc(backend_->weight_bytes(plan_, weight), backends::Usage::kWeight));
   if (pieces.empty()) pieces.push_back(std::as_bytes(std::span(w.constant)));
   uint32_t row = 0;
@@ -205,6 +217,8 @@ void expect_same(std::span<const float> got, std::span<const float> want) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Conformance, testing::ValuesIn(candidates()),
+                         [](const auto& candidate) { return candidate.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, PanelConformance, testing::ValuesIn(quantising_candidates()),
                          [](const auto& candidate) { return candidate.param.name; });
 
 }  // namespace tern::conformance

@@ -22,8 +22,11 @@ struct Candidate {
   std::string isa;
   uint32_t threads = 1;
   uint32_t lanes = 1;  // partial sums that a sum of n products is split into at least
+  backends::ActivationFormat activations = backends::ActivationFormat::kF32;
 };
 std::vector<Candidate> candidates();
+/// Those whose products take int8 or bf16 activations (panels_test.cc).
+std::vector<Candidate> quantising_candidates();
 inline void PrintTo(const Candidate& candidate, std::ostream* out) {
   *out << candidate.name;
 }
@@ -128,5 +131,7 @@ void expect_same(std::span<const float> got, std::span<const float> want);
 
 /// Runs a test for every candidate.
 class Conformance : public testing::TestWithParam<Candidate> {};
+/// And for every quantising candidate.
+class PanelConformance : public testing::TestWithParam<Candidate> {};
 
 }  // namespace tern::conformance

@@ -44,7 +44,7 @@ Golden read_golden(const std::string& name) {
 
 std::unique_ptr<Model> load(const std::string& name, const std::string& device, EngineOptions options,
                             uint32_t threads = 1) {
-  auto backend = backends::make_backend(device, {.threads = threads});
+  auto backend = backends::make_backend(device, {.threads = threads, .activations = backends::ActivationFormat::kF32});
   EXPECT_TRUE(backend) << backend.error().to_string();
   if (!backend) return nullptr;
   uint64_t done = 0, total = 0;

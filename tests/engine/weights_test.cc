@@ -22,6 +22,9 @@ struct RecordingBackend : ScriptedBackend {
   uint32_t uploads = 0;
 
   const graph::Target& target() const override { return facts; }
+  bool uses_file_layout(const graph::Plan&, uint32_t) const override {
+    return facts.imports_host_memory && extra_bytes == 0;
+  }
   uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
     const graph::Weight& w = plan.weights[weight];
     return w.rows * formats::row_bytes(w.format, w.cols).value() + extra_bytes;

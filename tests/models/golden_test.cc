@@ -36,6 +36,7 @@ class GoldenTest : public testing::TestWithParam<const char*> {
 
   std::unique_ptr<Runner> runner(std::string_view backend, KvFormat kv = KvFormat::kF32,
                                  BackendOptions options = {.threads = 1}) {
+    options.activations = backends::ActivationFormat::kF32;
     Result<std::unique_ptr<Runner>> made = Runner::create(files_, backend, kv, options);
     EXPECT_TRUE(made) << made.error().to_string();
     return made ? *std::move(made) : nullptr;

@@ -80,6 +80,12 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->group(group);
   command.add_option("--isa", options.isa, "Use the kernels of one instruction set: scalar, avx2, avx512")
       ->group(group);
+  command
+      .add_option("--activations", options.activations,
+                  "auto: int8 (bf16 with f16 and bf16 weights) in products; f32: slower, only the weights are rounded")
+      ->check(CLI::IsMember({"auto", "f32"}))
+      ->capture_default_str()
+      ->group(group);
   command.add_option("-c,--context", options.context, "Positions of context; 0: the model's own, at most 4096")
       ->capture_default_str()
       ->group(group);
@@ -104,8 +110,12 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   TRY(set_memory_limit(options.memory_limit, engine));
   const std::string device = options.device == "auto" ? "cpu" : options.device;
   const auto make = [options](std::string_view name) {
+    const bool f32 = options.activations == "f32";
     return backends::make_backend(
-        name, {.threads = options.threads, .isa = options.isa, .expose_values = options.expose_values});
+        name, {.threads = options.threads,
+               .isa = options.isa,
+               .activations = f32 ? backends::ActivationFormat::kF32 : backends::ActivationFormat::kAuto,
+               .expose_values = options.expose_values});
   };
   auto backend = TRY(make(device));
   ProgressBar bar("loading");

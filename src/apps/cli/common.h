@@ -25,6 +25,7 @@ struct ModelOptions {
   std::string device = "auto";
   uint32_t threads = 0;
   std::string isa;
+  std::string activations = "auto";
   uint32_t context = 0;
   std::string kv_format = "f16";
   uint32_t chunk = 512;
@@ -35,7 +36,7 @@ struct ModelOptions {
 /// Default of --chunk where a step gives logits for all of its tokens: 64 rows of a vocabulary of 128,256 take 33 MB.
 inline constexpr uint32_t kLogitsChunk = 64;
 
-/// MODEL, --device, --threads, --isa, --context, --kv, --chunk.
+/// MODEL, --device, --threads, --isa, --activations, --context, --kv, --chunk.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 struct OpenedModel {

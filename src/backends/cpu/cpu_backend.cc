@@ -5,6 +5,7 @@
 #include "backends/cpu/ops.h"
 #include "backends/cpu/step_copy.h"
 #include "backends/host/host_backend.h"
+#include "base/pages.h"
 #include "graph/passes/passes.h"
 
 namespace tern::backends {
@@ -64,6 +65,7 @@ constexpr uint64_t kInFlight = 4;  // steps that may be submitted and not done
 /// A plan that is ready to play.
 struct LoadedPlan {
   BoundPlan bound;
+  std::vector<cpu::Panels> panels;  // index: as bound.weights
   cpu::Scratch scratch;
   std::array<cpu::StepCopy, kInFlight> steps;  // index: job % kInFlight
   HostBlock next_position;                     // for check_step
@@ -72,7 +74,10 @@ struct LoadedPlan {
 class CpuBackend final : public HostBackend {
  public:
   CpuBackend(const cpu::KernelTable& kernels, const BackendOptions& options)
-      : kernels_(kernels), pool_(options.threads), runner_([this](uint64_t job) { play(job); }) {
+      : kernels_(kernels),
+        activations_(options.activations),
+        pool_(options.threads),
+        runner_([this](uint64_t job) { play(job); }) {
     target_.backend = "cpu";
     target_.device = fmt::format("cpu {}", kernels.name);
     target_.imports_host_memory = true;
@@ -85,6 +90,34 @@ class CpuBackend final : public HostBackend {
     return graph::lower_ops(graph, key, target_.backend, /*reuse=*/true);
   }
 
+  Result<Buffer> alloc(uint64_t bytes, Usage usage) override {
+    const Buffer buffer = TRY(memory_.alloc(bytes));
+    if (usage == Usage::kWeight) prefer_huge_pages(TRY(memory_.writable(buffer)));
+    return buffer;
+  }
+  bool uses_file_layout(const graph::Plan& plan, uint32_t weight) const override { return !layout(plan, weight); }
+  uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
+    const auto panels = layout(plan, weight);
+    return panels ? panels->bytes() : file_layout_bytes(plan.weights[weight]);
+  }
+  Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
+                           std::span<const std::byte> rows) override {
+    const std::span<std::byte> memory = TRY(memory_.writable(buffer));
+    const auto panels = layout(plan, weight);
+    if (!panels) return write_rows(plan.weights[weight], row0, rows, memory);
+    const auto n = static_cast<uint32_t>(TRY(rows_in(plan.weights[weight], row0, rows)));
+    if (memory.size() < panels->bytes()) {
+      return fail(ErrorCode::kInvalidArgument, "The buffer of weight {} has {} bytes; {} are needed.",
+                  plan.weights[weight].name, memory.size(), panels->bytes());
+    }
+    runner_.wait(last_.job);  // the pool has one caller at a time
+    const uint64_t row_bytes = n > 0 ? rows.size() / n : 0;
+    pool_.parallel_for(n, 16, [&](size_t begin, size_t end, uint32_t) {
+      cpu::repack_rows(*panels, row0 + static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin),
+                       rows.data() + begin * row_bytes, memory.data());
+    });
+    return {};
+  }
   void free(Buffer buffer) override {
     runner_.wait(last_.job);
     HostBackend::free(buffer);
@@ -94,6 +127,9 @@ class CpuBackend final : public HostBackend {
                       std::span<const Buffer> values, uint32_t n_pages) override {
     auto loaded = std::make_unique<LoadedPlan>();
     loaded->bound = TRY(bind_plan(plan, target_.backend, memory_, weights, keys, values, n_pages));
+    for (uint32_t w = 0; w < weights.size(); ++w) {
+      loaded->panels.push_back(TRY(panels_of(loaded->bound, w, weights[w])));
+    }
     loaded->scratch = TRY(cpu::Scratch::make(loaded->bound, kernels_, pool_.threads()));
     for (cpu::StepCopy& step : loaded->steps) step = TRY(cpu::StepCopy::make(loaded->bound.limits));
     loaded->next_position =
@@ -147,6 +183,25 @@ class CpuBackend final : public HostBackend {
     uint32_t tokens = 0, rows = 0;
   };
 
+  /// Where the weight's panels lie; without data when it has none.
+  Result<cpu::Panels> panels_of(BoundPlan& bound, uint32_t weight, Buffer buffer) const {
+    const auto panels = layout(bound.plan, weight);
+    if (!panels) return cpu::Panels{};
+    const std::span<std::byte> memory =
+        TRY_CTX(memory_.writable(buffer), "while binding weight {}", bound.plan.weights[weight].name);
+    if (memory.size() < panels->bytes()) {
+      return fail(ErrorCode::kInvalidArgument, "The buffer of weight {} has {} bytes; {} are needed.",
+                  bound.plan.weights[weight].name, memory.size(), panels->bytes());
+    }
+    bound.weights[weight].runs.clear();  // they are not rows
+    return cpu::Panels{*panels, memory.data(), kernels_.panel_kernel(panels->format)};
+  }
+
+  std::optional<cpu::PanelLayout> layout(const graph::Plan& plan, uint32_t weight) const {
+    if (activations_ == ActivationFormat::kF32) return std::nullopt;
+    return cpu::panel_layout(plan, weight, kernels_);
+  }
+
   /// On the runner's thread: all ops of a step.
   void play(uint64_t job) {
     LoadedPlan& loaded = *jobs_[job % kInFlight];
@@ -155,11 +210,12 @@ class CpuBackend final : public HostBackend {
     const graph::PlanProgram& program = loaded.bound.plan.program(static_cast<uint32_t>(step.tokens.size()));
     for (size_t i = program.first_step; i < program.first_step + program.n_steps; ++i) {
       const cpu::OpFunction compute = cpu::op_function(loaded.bound.calls[i].op);
-      if (compute) compute({loaded.bound, i, step, kernels_, pool_, loaded.scratch});
+      if (compute) compute({loaded.bound, loaded.panels, i, step, kernels_, pool_, loaded.scratch});
     }
   }
 
   const cpu::KernelTable& kernels_;
+  const ActivationFormat activations_;
   std::vector<std::unique_ptr<LoadedPlan>> plans_;  // index: PlanId
   std::array<LoadedPlan*, kInFlight> jobs_{};       // index: job % kInFlight
   Last last_;

@@ -43,6 +43,61 @@ inline float half_to_float(uint16_t h) {
 }
 using Nibbles = NibblesByArithmetic;
 
+constexpr int kPanelTile = 4;  // tokens: 4 integer and 4 float sums of 16 registers
+
+inline __m256i broadcast_4(const uint8_t* p) {
+  int32_t v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return _mm256_set1_epi32(v);
+}
+/// vpmaddubsw adds pairs of products of u8 and s8 in 16 bits. Codes of up to five bits as they are: a pair is below
+/// 2 * 31 * 127. Codes of eight bits as |code - 128| times x with the sign of code - 128: below 2 * 128 * 127.
+template <int kBits>
+struct Dot {
+  static constexpr bool kSigned = kBits == 8;
+  using Sum = __m256i;
+  static Sum start(int32_t value) { return _mm256_set1_epi32(value); }
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+    __m256i w = reinterpret_cast<__m256i>(codes), four = broadcast_4(x);
+    if constexpr (kSigned) {
+      w = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+      four = _mm256_sign_epi8(four, w);
+      w = _mm256_abs_epi8(w);
+    }
+    const __m256i pairs = _mm256_maddubs_epi16(w, four);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  static vi finish(Sum sum, int32_t) { return reinterpret_cast<vi>(sum); }
+};
+/// Codes of four bits: the pairs of a whole group fit into 16 bits, 8 * 2 * 15 * 127.
+template <>
+struct Dot<4> {
+  static constexpr bool kSigned = false;
+  using Sum = __m256i;
+  static Sum start(int32_t) { return _mm256_setzero_si256(); }
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(reinterpret_cast<__m256i>(codes), broadcast_4(x)));
+  }
+  static vi finish(Sum sum, int32_t value) {
+    return reinterpret_cast<vi>(
+        _mm256_add_epi32(_mm256_madd_epi16(sum, _mm256_set1_epi16(1)), _mm256_set1_epi32(value)));
+  }
+};
+inline vbytes lookup(vbytes codes, const uint8_t* table) {
+  const __m256i values = _mm256_broadcastsi128_si256(load_16(table));
+  return reinterpret_cast<vbytes>(_mm256_shuffle_epi8(values, reinterpret_cast<__m256i>(codes)));
+}
+inline void store_low_bytes(uint8_t* p, vi v) {
+  const __m256i words = _mm256_packs_epi32(reinterpret_cast<__m256i>(v), _mm256_setzero_si256());
+  const __m256i bytes = _mm256_packs_epi16(words, _mm256_setzero_si256());
+  const int32_t low = _mm256_extract_epi32(bytes, 0), high = _mm256_extract_epi32(bytes, 4);
+  __builtin_memcpy(p, &low, 4);
+  __builtin_memcpy(p + 4, &high, 4);
+}
+inline const PanelKernel* bf16_kernel() {
+  return nullptr;
+}
+
 #include "backends/cpu/kernels.inl"
 
 }  // namespace

@@ -1,4 +1,5 @@
-// AVX-512 F, BW, DQ, VL: servers since 2017, AMD since Zen 4. See CMake's tern_cpu_isas for the flags.
+// AVX-512 F, BW, DQ, VL, VNNI: Intel's servers since 2019, AMD since Zen 4. Products of bf16 where the CPU has them.
+// See CMake's tern_cpu_isas for the flags.
 #ifdef __AVX512F__
 #include <immintrin.h>
 
@@ -51,7 +52,33 @@ struct Nibbles {
   vf operator()(vi codes) const { return _mm512_maskz_permutexvar_ps(0xffff, reinterpret_cast<__m512i>(codes), table); }
 };
 
+constexpr int kPanelTile = 12;  // tokens: 12 integer and 12 float sums of 32 registers
+
+template <int kBits>
+struct Dot {
+  static constexpr bool kSigned = false;
+  using Sum = vi;
+  static Sum start(int32_t value) { return splat(value); }
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+    int32_t four;
+    __builtin_memcpy(&four, x, sizeof four);
+    return reinterpret_cast<vi>(
+        _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(codes), _mm512_set1_epi32(four)));
+  }
+  static vi finish(Sum sum, int32_t) { return sum; }
+};
+inline vbytes lookup(vbytes codes, const uint8_t* table) {
+  const __m512i values = _mm512_maskz_broadcast_i32x4(0xffff, load_16(table));
+  return reinterpret_cast<vbytes>(_mm512_shuffle_epi8(values, reinterpret_cast<__m512i>(codes)));
+}
+inline void store_low_bytes(uint8_t* p, vi v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(v)));
+}
+
+// clang-format off: in this order
+#include "backends/cpu/panel_bf16.inl"
 #include "backends/cpu/kernels.inl"
+// clang-format on
 
 }  // namespace
 

@@ -105,6 +105,84 @@ struct RopeArgs {
   uint32_t n_heads = 0, head_dim = 0, rot_dim = 0, interleaved = 0;
 };
 
+inline constexpr uint32_t kPanelRows = 16;     // rows of a panel (panels.h)
+inline constexpr uint32_t kMaxPanelTile = 16;  // tokens of a tile at most
+inline constexpr uint32_t kSuperBlock = 256;   // columns of activations that share a float scale
+
+/// m tokens in the fewest tiles of at most `most`, as even as possible: 13 = 7 + 6, not 12 + 1.
+struct TokenTiles {
+  uint32_t count, base, extra;
+  TokenTiles(uint32_t m, uint32_t most) : count((m + most - 1) / most), base(m / count), extra(m % count) {}
+  uint32_t start(uint32_t i) const { return i * base + (i < extra ? i : extra); }
+  uint32_t size(uint32_t i) const { return base + (i < extra ? 1 : 0); }
+};
+
+/// 16 rows x a tile of n tokens: c[t][r] = (first ? 0 : c[t][r]) + products over `k` columns.
+struct PanelTileArgs {
+  const uint8_t* w;  // blocks of the panel
+  const uint8_t* x;  // quantised activations of the tile (quantize.inl)
+  uint32_t k;        // columns, whole blocks
+  bool first;
+  float* c;  // [n] rows, ldc apart
+  size_t ldc;
+};
+using PanelTileFn = void (*)(const PanelTileArgs& args);
+
+/// What a product makes of its activations.
+enum class ActivationType : uint32_t { kInt8, kBf16, kF32 };
+
+/// How a format's panels are multiplied, and what activations they want.
+struct PanelKernel {
+  ActivationType type;
+  uint32_t group;  // columns of an integer sum; 0 for the other types
+  int32_t zero;    // what codes have too much
+  uint32_t max_tile;
+  PanelTileFn tiles[kMaxPanelTile + 1];  // index: tokens
+
+  /// Bytes of a token's activations in k columns, a multiple of the group.
+  size_t token_bytes(uint32_t k) const {
+    if (type != ActivationType::kInt8) return size_t{k} * (type == ActivationType::kBf16 ? 2 : 4);
+    return size_t{(k + kSuperBlock - 1) / kSuperBlock} * 4 + size_t{k / group} * (group + 12);
+  }
+};
+
+/// Tokens [begin, end) of m to the activations of a kernel.
+struct QuantizeArgs {
+  const float* const* x = nullptr;  // [m] rows of k
+  uint32_t m = 0, k = 0, padded_k = 0;
+  uint32_t begin = 0, end = 0;
+  const PanelKernel* kernel = nullptr;
+  uint8_t* out = nullptr;  // [m] * token_bytes
+};
+
+/// Panels [begin, end) of y = x W^T + bias + residual, or of act(x G^T) * (x U^T).
+struct PanelArgs {
+  const PanelKernel* kernel = nullptr;
+  const uint8_t* x = nullptr;  // quantised, [m]
+  float* const* y = nullptr;   // [m] rows; row r of the panels is column r
+  uint32_t m = 0, k = 0;       // columns, padded
+  const uint8_t* w = nullptr;
+  uint32_t block = 0, block_bytes = 0, k_block = 0, panels = 0;  // of the whole weight
+  uint32_t first = 0;                                            // panel of row 0
+  uint32_t up = 0;                                               // panels from gate to up; 0: no GLU
+  uint32_t begin = 0, end = 0;                                   // counted from `first`
+  uint32_t rows = 0;                                             // columns of y; fewer than the panels' if padded
+  const float* bias = nullptr;                                   // [rows]
+  const float* const* residual = nullptr;                        // [m] rows
+  uint32_t activation = 0;
+  float* scratch = nullptr;  // panel_scratch(m) floats of this worker
+};
+
+/// Panels that are gone through side by side: the fewer the tokens, the longer are the runs of memory; their sums, 64
+/// KiB or 64 floats a token, stay in the L2 cache.
+inline uint32_t panels_at_once(uint32_t m) {
+  const uint32_t n = 1024 / (m > 0 ? m : 1);
+  return n < 4 ? 4 : n > 256 ? 256 : n;
+}
+inline size_t panel_scratch(uint32_t m) {
+  return size_t{2} * kPanelRows * (m < 256 ? 1024 : 4 * m);
+}
+
 struct KernelTable {
   const char* name;
   uint32_t lanes;  // floats of a vector
@@ -114,6 +192,10 @@ struct KernelTable {
   size_t (*linear_scratch)();  // floats
   void (*store_key)(const KvStoreArgs& args);
   void (*store_value)(const KvStoreArgs& args);
+  // Products with panels (panels.h); a format without a kernel (null) stays in the file's layout.
+  const PanelKernel* (*panel_kernel)(Format format);
+  void (*quantize)(const QuantizeArgs& args);
+  void (*linear_panels)(const PanelArgs& args);
   void (*attention)(const AttentionArgs& args);
   // The same in two steps, to spread over threads: the parts of each block, [n_rows] of attention_part floats, and
   // what comes of those of all blocks that the rows see, [n_blocks][n_rows]. The same bits.
@@ -133,6 +215,7 @@ struct KernelTable {
 
   // The machine's limits (roofs.h).
   double (*peak)(uint32_t iterations, float x, float* result);  // f32 operations done
+  double (*peak_int8)(uint32_t iterations, float* result);      // of 8-bit products with 4-bit codes
   float (*read)(const float* from, size_t bytes);               // bytes: a multiple of 1 KiB
 };
 

@@ -7,30 +7,18 @@
 #include "backends/cpu/decode.inl"
 #include "backends/cpu/linear.inl"
 #include "backends/cpu/kv_cache.inl"
+#include "backends/cpu/quantize.inl"
+#include "backends/cpu/panel_codecs.inl"
+#include "backends/cpu/panel_halves.inl"
+#include "backends/cpu/panel_tile.inl"
+#include "backends/cpu/panel_linear.inl"
 #include "backends/cpu/attention.inl"
 #include "backends/cpu/roofs.inl"
 // clang-format on
 
 constexpr KernelTable make_table(const char* name) {
-  return {name,
-          kLanes,
-          format_kernels,
-          linear,
-          linear_scratch,
-          store_key,
-          store_value,
-          attention,
-          attention_block,
-          attention_join,
-          attention_scratch,
-          attention_part,
-          rope,
-          rms_norm,
-          add,
-          scale,
-          softcap,
-          glu,
-          add_scaled,
-          peak,
-          read};
+  return {name,           kLanes,   format_kernels, linear,    linear_scratch,  store_key,      store_value,
+          panel_kernel,   quantize, linear_panels,  attention, attention_block, attention_join, attention_scratch,
+          attention_part, rope,     rms_norm,       add,       scale,           softcap,        glu,
+          add_scaled,     peak,     peak_int8,      read};
 }

@@ -2,15 +2,24 @@
 // What they compute is defined in ref/; how work is split never changes a result (kernels.h).
 #pragma once
 
+#include "backends/cpu/panels.h"
 #include "backends/cpu/scratch.h"
 #include "base/thread_pool.h"
 
 namespace tern::backends::cpu {
 
+/// A weight in panels, as it lies in memory.
+struct Panels {
+  PanelLayout layout;
+  const std::byte* data = nullptr;  // null: the weight stays in the file's layout
+  const PanelKernel* kernel = nullptr;
+};
+
 /// One op of one step, ready to be computed.
 struct Run {
   const BoundPlan& bound;
-  size_t index;  // of the call
+  std::span<const Panels> panels;  // index: as bound.weights
+  size_t index;                    // of the call
   const graph::StepParams& step;
   const KernelTable& kernels;
   ThreadPool& pool;
@@ -21,6 +30,12 @@ struct Run {
   size_t rows(const Matrix& m) const { return m.rows.at(tokens(), static_cast<uint32_t>(step.rows.size())); }
   const Matrix& in(size_t i) const { return call().inputs[i]; }
   const Matrix& out(size_t i = 0) const { return call().outputs[i]; }
+  /// The panels of an operand that is a weight; null when it has none.
+  const Panels* panels_of(const Matrix& m) const {
+    if (!m.weight) return nullptr;
+    const Panels& found = panels[static_cast<size_t>(m.weight - bound.weights.data())];
+    return found.data ? &found : nullptr;
+  }
   template <class T>
   const T& attrs() const {
     return std::get<T>(call().attrs);
@@ -49,6 +64,9 @@ void glu(const Run& run);
 // ops_linear.cc
 void linear(const Run& run);  // linear_add and linear_glu as well
 void linear_experts(const Run& run);
+// ops_panels.cc
+/// The rows that `args` points at (x, y, residual; m, k, bias, activation) times segment `segment` of a weight.
+void multiply_panels(const Run& run, const LinearArgs& args, const Panels& panels, uint32_t segment, bool is_glu);
 // ops_experts.cc
 void route_topk(const Run& run);
 void combine_experts(const Run& run);

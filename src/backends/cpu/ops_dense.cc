@@ -36,18 +36,30 @@ void normalise(const Run& run, std::span<const float> x, std::span<const float> 
   }
 }
 
+/// spare: the bytes of an encoded row.
+void embed_token(const Run& run, size_t t, float factor, std::span<std::byte> spare) {
+  auto id = static_cast<uint32_t>(run.step.tokens[t]);
+  const Matrix* table = &run.in(0);
+  for (; id >= table->weight->rows; ++table) id -= table->weight->rows;
+  const std::span<float> out = run.out().row(t);
+  if (const Panels* panels = run.panels_of(*table)) {
+    decode_panel_row(panels->layout, panels->data, id, spare, out);
+  } else {
+    table->weight->decode(id, out);
+  }
+  if (factor != 1) run.kernels.scale(out.data(), factor, run.out().cols, out.data());
+}
+
 }  // namespace
 
 void embed(const Run& run) {
   const float factor = run.attrs<graph::ScaleAttrs>().factor;
-  for_rows(run, run.out(), [&](size_t t) {
-    auto id = static_cast<uint32_t>(run.step.tokens[t]);
-    const Matrix* table = &run.in(0);
-    for (; id >= table->weight->rows; ++table) id -= table->weight->rows;
-    const std::span<float> out = run.out().row(t);
-    table->weight->decode(id, out);
-    if (factor != 1) run.kernels.scale(out.data(), factor, run.out().cols, out.data());
-  });
+  run.pool.parallel_for(
+      run.rows(run.out()), least_items(run.out().cols), [&](size_t begin, size_t end, uint32_t worker) {
+        const auto spare =
+            std::as_writable_bytes(std::span(run.scratch.of_worker(worker), run.scratch.floats_per_worker));
+        for (size_t t = begin; t < end; ++t) embed_token(run, t, factor, spare);
+      });
 }
 
 void gather_rows(const Run& run) {

@@ -75,6 +75,7 @@ void linear(const Run& run) {
   }
   args.activation = static_cast<uint32_t>(attrs.activation);
   const bool is_glu = run.call().op == graph::Op::kLinearGlu;
+  if (const Panels* panels = run.panels_of(run.in(1))) return multiply_panels(run, args, *panels, 0, is_glu);
   multiply(run, args, weight, 0, is_glu ? weight.rows / 2 : 0, is_glu ? weight.rows / 2 : weight.rows);
 }
 
@@ -126,6 +127,10 @@ void linear_experts(const Run& run) {
     if (args.m == 0) continue;
     args.x += starts[e];
     args.y += starts[e];
+    if (const Panels* panels = run.panels_of(run.in(shard))) {
+      multiply_panels(run, args, *panels, e - before, false);
+      continue;
+    }
     multiply(run, args, weight, (e - before) * run.out().cols, 0, run.out().cols);
   }
 }

@@ -40,6 +40,10 @@ Roofs measure_roofs(uint32_t threads, std::string_view isa) {
       pool, [&](uint32_t worker) { operations[worker] = (*kernels)->peak(kIterations, 1e-3f, &results[worker]); });
   roofs.peak_gflop_s = operations[0] * pool.threads() / computing * 1e-9;
 
+  const double multiplying = best_seconds(
+      pool, [&](uint32_t worker) { operations[worker] = (*kernels)->peak_int8(kIterations, &results[worker]); });
+  roofs.peak_int8_gop_s = operations[0] * pool.threads() / multiplying * 1e-9;
+
   const std::span<float> all = memory->as<float>();
   std::ranges::fill(all, 1.0f);  // pages that were never written are all the same one
   const size_t part = kBytes / pool.threads() / 1024 * 1024;

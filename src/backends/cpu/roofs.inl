@@ -16,6 +16,25 @@ double peak(uint32_t iterations, float x, float* result) {
   return 2.0 * kPeakSums * kLanes * iterations;
 }
 
+/// iterations * kPeakSums vectors of int8 dot products of 4; gives the number of operations done.
+double peak_int8(uint32_t iterations, float* result) {
+  using D = Dot<4>;
+  uint8_t x[4 * kPeakSums];
+  typename D::Sum sums[kPeakSums];
+  for (int s = 0; s < kPeakSums; ++s) sums[s] = D::start(s);
+  for (int i = 0; i < 4 * kPeakSums; ++i) x[i] = static_cast<uint8_t>(i);
+  const vbytes w = reinterpret_cast<vbytes>(splat(0x01020304));
+  for (uint32_t i = 0; i < iterations; ++i) {
+#pragma GCC unroll 16
+    for (int s = 0; s < kPeakSums; ++s) sums[s] = D::step(sums[s], w, x);
+    asm volatile("" : : "r"(x) : "memory");  // or one product would do for all iterations
+  }
+  vi total{};
+  for (int s = 0; s < kPeakSums; ++s) total = total + D::finish(sums[s], 0);
+  *result = static_cast<float>(total[0]);
+  return 8.0 * kPeakSums * kLanes * iterations;
+}
+
 /// Reads `bytes`, a multiple of 1 KiB.
 float read(const float* from, size_t bytes) {
   vf sums[8] = {};

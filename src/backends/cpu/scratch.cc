@@ -12,6 +12,7 @@ struct Needs {
   uint64_t experts = 1;
   uint64_t worker_floats = 0;
   uint64_t part_floats = 0;
+  uint64_t product_cols = 0;  // padded
 };
 
 /// Attention is split into blocks where there are fewer tokens and KV heads than threads can share: parts for two
@@ -30,6 +31,10 @@ Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
     for (const Matrix& out : call.outputs) {
       needs.linear_rows = std::max(needs.linear_rows, out.rows.at(key.max_tokens, key.max_rows));
     }
+    for (const Matrix& in : call.inputs) {
+      if (!in.weight || in.weight->rows <= 1) continue;
+      needs.product_cols = std::max<uint64_t>(needs.product_cols, in.weight->cols);
+    }
     if (const auto* attrs = std::get_if<graph::AttentionAttrs>(&call.attrs)) {
       needs.worker_floats = std::max<uint64_t>(needs.worker_floats, kernels.attention_scratch(attrs->head_dim));
       needs.part_floats = std::max(needs.part_floats, part_floats(bound, *attrs, kernels));
@@ -44,6 +49,10 @@ Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
       needs.experts = std::max<uint64_t>(needs.experts, attrs->n_experts);
     }
   }
+  // An encoded row, of which no format takes more bytes than f32.
+  needs.worker_floats = std::max<uint64_t>(needs.worker_floats, needs.product_cols);
+  const auto rows = static_cast<uint32_t>(std::min<uint64_t>(needs.linear_rows, kProductTokens));
+  needs.worker_floats = std::max<uint64_t>(needs.worker_floats, panel_scratch(rows));
   needs.worker_floats = (needs.worker_floats + 15) / 16 * 16;  // workers do not share cache lines
   return needs;
 }
@@ -68,6 +77,11 @@ Result<uint32_t> rope_table(Scratch& scratch, const BoundPlan& bound, const Call
   return static_cast<uint32_t>(scratch.rope_tables.size() - 1);
 }
 
+/// Of a row of activations at most: f32 of whole blocks; int8 takes half of it.
+uint64_t most_quantized_bytes(uint64_t cols) {
+  return (cols + kSuperBlock) / kSuperBlock * kSuperBlock * sizeof(float);
+}
+
 }  // namespace
 
 Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads) {
@@ -76,6 +90,8 @@ Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels
   out.x_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
   out.y_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
   out.residual_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
+  const uint64_t rows = std::min<uint64_t>(needs.linear_rows, kProductTokens);
+  out.quantized = TRY(HostBlock::make(rows * most_quantized_bytes(needs.product_cols), "quantised activations"));
   out.expert_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(uint32_t), "rows by expert"));
   out.expert_starts = TRY(HostBlock::make((needs.experts + 1) * sizeof(uint32_t), "rows by expert"));
   out.tiles = TRY(HostBlock::make(bound.plan.key.max_tokens * sizeof(AttentionTile), "tiles of attention"));

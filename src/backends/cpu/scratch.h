@@ -23,12 +23,16 @@ struct AttentionTile {
   uint32_t token, n_tokens;
 };
 
+/// Rows of activations that a product with panels takes at a time.
+inline constexpr uint32_t kProductTokens = 512;
+
 struct Scratch {
   uint64_t step = 0;  // number of the step at hand, from 1
 
   // Linear products: a pointer per row, gathered by expert where there are experts.
   HostBlock x_rows, y_rows, residual_rows;  // [most rows of a linear] pointers
   HostBlock expert_rows;                    // [most rows] u32: rows sorted by expert
+  HostBlock quantized;                      // activations of kProductTokens rows, for products with panels
   HostBlock expert_starts;                  // [most experts + 1] u32: where an expert's rows begin
 
   HostBlock tiles;  // [max_tokens] AttentionTile

@@ -107,3 +107,30 @@ struct NibblesByArithmetic {
   NibblesByArithmetic(vf scale, int b, vf min) : s(scale), m(min), bias(b) {}
   vf operator()(vi codes) const { return s * to_float((codes & 15) - bias) - m; }
 };
+
+typedef uint8_t vbytes __attribute__((vector_size(4 * kLanes)));
+
+// What int8 products take, here without intrinsics: Dot<kBits> adds up products of four codes of kBits and four int8 in
+// each lane. kSigned says that codes of eight bits are taken as code - 128, not as they are.
+struct DotByArithmetic {
+  static constexpr bool kSigned = false;
+  using Sum = vi;
+  static Sum start(int32_t value) { return splat(value); }
+  /// x: 4 int8.
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+    const vi four = reinterpret_cast<vi>(codes);
+#pragma GCC unroll 4
+    for (int b = 0; b < 4; ++b) sum += (four >> (8 * b) & 255) * static_cast<int8_t>(x[b]);
+    return sum;
+  }
+  /// value: what start() was called with.
+  static vi finish(Sum sum, int32_t) { return sum; }
+};
+/// table[code] of codes 0..15.
+inline vbytes lookup_by_index(vbytes codes, const uint8_t* table) {
+  for (int i = 0; i < 4 * kLanes; ++i) codes[i] = table[codes[i]];
+  return codes;
+}
+inline void store_low_bytes_by_index(uint8_t* p, vi v) {
+  for (int lane = 0; lane < kLanes; ++lane) p[lane] = static_cast<uint8_t>(v[lane]);
+}

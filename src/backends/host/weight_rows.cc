@@ -71,8 +71,7 @@ uint64_t file_layout_bytes(const graph::Weight& weight) {
   return weight.rows * formats::row_bytes(weight.format, weight.cols).value_or(0);
 }
 
-Result<void> write_rows(const graph::Weight& weight, uint32_t row0, std::span<const std::byte> rows,
-                        std::span<std::byte> memory) {
+Result<uint64_t> rows_in(const graph::Weight& weight, uint32_t row0, std::span<const std::byte> rows) {
   const uint64_t row_bytes = TRY(file_row_bytes(weight));
   const uint64_t n = rows.size() / row_bytes;
   if (rows.size() % row_bytes != 0 || n > weight.rows || row0 > weight.rows - n) {
@@ -80,6 +79,13 @@ Result<void> write_rows(const graph::Weight& weight, uint32_t row0, std::span<co
                 "Rows from {} on in {} bytes do not fit weight {}, which has {} rows of {} bytes.", row0, rows.size(),
                 weight.name, weight.rows, row_bytes);
   }
+  return n;
+}
+
+Result<void> write_rows(const graph::Weight& weight, uint32_t row0, std::span<const std::byte> rows,
+                        std::span<std::byte> memory) {
+  TRY(rows_in(weight, row0, rows));
+  const uint64_t row_bytes = TRY(file_row_bytes(weight));
   if (memory.size() / row_bytes < weight.rows) {
     return fail(ErrorCode::kInvalidArgument, "The buffer of weight {} has {} bytes; {} rows of {} bytes are needed.",
                 weight.name, memory.size(), weight.rows, row_bytes);

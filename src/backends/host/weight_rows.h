@@ -39,6 +39,10 @@ struct WeightRows {
 /// Bytes of a weight in the file's layout; 0 when its rows are not whole blocks.
 uint64_t file_layout_bytes(const graph::Weight& weight);
 
+/// How many rows of a weight, from row0 on, `rows` is in the file's layout.
+/// Errors: kInvalidArgument when `rows` is not whole rows or they lie outside the weight.
+Result<uint64_t> rows_in(const graph::Weight& weight, uint32_t row0, std::span<const std::byte> rows);
+
 /// Copies rows [row0, ...) of a weight to `memory`, which holds it in the file's layout.
 /// Errors: kInvalidArgument when `rows` is not whole rows or they lie outside the weight.
 Result<void> write_rows(const graph::Weight& weight, uint32_t row0, std::span<const std::byte> rows,

@@ -1,0 +1,72 @@
+#include <algorithm>
+
+#include "backends/cpu/ops.h"
+
+namespace tern::backends::cpu {
+
+namespace {
+
+void quantize_rows(const Run& run, const QuantizeArgs& args) {
+  run.pool.parallel_for(args.m, least_items(args.k), [&](size_t begin, size_t end, uint32_t) {
+    QuantizeArgs mine = args;
+    mine.begin = static_cast<uint32_t>(begin);
+    mine.end = static_cast<uint32_t>(end);
+    run.kernels.quantize(mine);
+  });
+}
+
+/// Panels split over the pool. Few tokens: one contiguous share each, because threads that alternate in pieces of some
+/// hundred KB read fast memory at two thirds of its speed. Many: pieces of four panels or more, so that a thread that
+/// loses its core does not hold up the others.
+void multiply_shares(const Run& run, const PanelArgs& args, uint32_t panels) {
+  constexpr uint32_t kStream = 32, kUnit = 4;
+  const bool stream = args.m <= kStream;
+  const uint32_t unit = stream ? 1 : kUnit, units = (panels + unit - 1) / unit;
+  const size_t cost = size_t{kPanelRows} * unit * args.k * args.m / 8 * (args.up > 0 ? 2 : 1);
+  size_t least = least_items(cost);
+  if (stream) least = std::max<size_t>(least, (units + run.pool.threads() - 1) / run.pool.threads());
+  run.pool.parallel_for(units, least, [&](size_t begin, size_t end, uint32_t worker) {
+    PanelArgs mine = args;
+    mine.scratch = run.scratch.of_worker(worker);
+    mine.begin = static_cast<uint32_t>(begin) * unit;
+    mine.end = std::min(static_cast<uint32_t>(end) * unit, panels);
+    run.kernels.linear_panels(mine);
+  });
+}
+
+}  // namespace
+
+void multiply_panels(const Run& run, const LinearArgs& args, const Panels& panels, uint32_t segment, bool is_glu) {
+  const PanelLayout& layout = panels.layout;
+  const uint32_t n = layout.segment_panels();
+  auto* quantized = reinterpret_cast<uint8_t*>(run.scratch.quantized.bytes().data());
+  for (uint32_t t0 = 0; t0 < args.m; t0 += kProductTokens) {
+    const uint32_t m = std::min(args.m - t0, kProductTokens);
+    quantize_rows(run, {.x = args.x + t0,
+                        .m = m,
+                        .k = layout.cols,
+                        .padded_k = layout.padded_cols(),
+                        .kernel = panels.kernel,
+                        .out = quantized});
+    multiply_shares(run,
+                    {.kernel = panels.kernel,
+                     .x = quantized,
+                     .y = args.y + t0,
+                     .m = m,
+                     .k = layout.padded_cols(),
+                     .w = reinterpret_cast<const uint8_t*>(panels.data),
+                     .block = layout.shape.block,
+                     .block_bytes = layout.shape.block_bytes,
+                     .k_block = layout.shape.k_block,
+                     .panels = layout.panels(),
+                     .first = segment * n,
+                     .up = is_glu ? n : 0,
+                     .rows = layout.segment_rows,
+                     .bias = args.bias,
+                     .residual = args.residual ? args.residual + t0 : nullptr,
+                     .activation = args.activation},
+                    n);
+  }
+}
+
+}  // namespace tern::backends::cpu

@@ -1,0 +1,59 @@
+// y = x W^T over panels: the loop nest around the tiles, and what is done with the sums.
+
+/// From the sums of a block of panels to y: bias, then residual; or the GLU. c: [m] rows, ldc apart.
+inline void finish_panels(const PanelArgs& a, uint32_t panel, uint32_t n, const float* c, size_t ldc) {
+  const uint32_t row0 = panel * kPanelRows;
+  const uint32_t rows = a.rows - row0 < n * kPanelRows ? a.rows - row0 : n * kPanelRows;
+  for (uint32_t t = 0; t < a.m; ++t, c += ldc) {
+    float* y = a.y[t] + row0;
+    if (a.up > 0) {
+      glu(a.activation, c, c + size_t{n} * kPanelRows, rows, y);
+      continue;
+    }
+    const float* bias = a.bias ? a.bias + row0 : nullptr;
+    const float* residual = a.residual ? a.residual[t] + row0 : nullptr;
+    for (uint32_t r = 0; r < rows; r += kLanes) {
+      const uint32_t here = rows - r < kLanes ? rows - r : kLanes;
+      vf v = load(c + r);  // c has whole panels
+      if (bias) v = v + (here == kLanes ? load(bias + r) : load_part(bias + r, here));
+      if (residual) v = v + (here == kLanes ? load(residual + r) : load_part(residual + r, here));
+      here == kLanes ? store(y + r, v) : store_part(y + r, v, here);
+    }
+  }
+}
+
+/// One K-block of `n` panels from number `panel` of the weight on: all tiles over it, and for a tile the panels.
+inline void multiply_panels(const PanelArgs& a, uint32_t panel, uint32_t n, uint32_t k0, float* c, size_t ldc) {
+  const PanelKernel& kernel = *a.kernel;
+  const uint32_t k = a.k - k0 < a.k_block ? a.k - k0 : a.k_block;
+  const size_t panel_bytes = size_t{k / a.block} * a.block_bytes;
+  const uint8_t* w = a.w + size_t{k0 / a.block} * a.panels * a.block_bytes + panel * panel_bytes;
+  const TokenTiles tiles(a.m, kernel.max_tile);
+  for (uint32_t i = 0; i < tiles.count; ++i) {
+    const uint32_t t0 = tiles.start(i), tokens = tiles.size(i);
+    const uint8_t* x = a.x + t0 * kernel.token_bytes(a.k) + tokens * kernel.token_bytes(k0);
+    for (uint32_t p = 0; p < n; ++p) {
+      kernel.tiles[tokens]({w + p * panel_bytes, x, k, k0 == 0, c + t0 * ldc + p * kPanelRows, ldc});
+    }
+  }
+}
+
+/// Sums stay in the worker's scratch until they are complete: rows of y may lie 2^n bytes apart, and the lines of a
+/// panel's columns would fall into a few sets of the cache.
+void linear_panels(const PanelArgs& a) {
+  constexpr uint32_t kCached = 4;  // panels of a K-block that stay in L2 while all tiles pass over them
+  const uint32_t most = panels_at_once(a.m);
+  for (uint32_t begin = a.begin; begin < a.end; begin += most) {
+    const uint32_t n = a.end - begin < most ? a.end - begin : most;
+    const size_t ldc = size_t{n} * kPanelRows * (a.up > 0 ? 2 : 1);
+    for (uint32_t k0 = 0; k0 < a.k; k0 += a.k_block) {
+      for (uint32_t p = 0; p < n; p += kCached) {
+        const uint32_t here = n - p < kCached ? n - p : kCached;
+        float* c = a.scratch + p * kPanelRows;
+        multiply_panels(a, a.first + begin + p, here, k0, c, ldc);
+        if (a.up > 0) multiply_panels(a, a.first + a.up + begin + p, here, k0, c + n * kPanelRows, ldc);
+      }
+    }
+    finish_panels(a, begin, n, a.scratch, ldc);
+  }
+}

@@ -1,0 +1,141 @@
+// Activations, f32 -> int8, in the order in which panel_tile.inl consumes them. A tile of n tokens is one stream:
+//
+//   per 256 columns   n x f32 S, the scale: largest magnitude / 127
+//     per group       n x group x int8 q = round(x / S * 2^e), e >= 0 the largest that keeps |q| <= 127
+//                     n x i32 where the integer sum starts: the bits of 1.5 * 2^(23 - e), minus zero * sum of q
+//                     n x f32 1.5 * 2^(23 - e)
+//                     n x f32 sum of q * 2^-e
+//
+// so every operand of a tile is a broadcast at a constant distance from one pointer. The sum of a group starts as the
+// bits of a large float: read as a float when it is complete, it is that number plus 2^-e times the sum, exactly (sums
+// stay below 2^22). So each group has the precision it needs, as if it had a scale of its own (within a factor of two),
+// at the price of one subtraction, which replaces the conversion from integer to float.
+
+constexpr uint32_t kStartBits = 0x4b400000;  // 1.5 * 2^23
+constexpr int32_t kMostShift = 15;
+
+inline vf magnitude(vf x) {
+  return bits_to_float(float_to_bits(x) & 0x7fffffff);
+}
+inline vf larger(vf a, vf b) {
+  return a > b ? a : b;
+}
+template <class T>
+inline void put(uint8_t* p, T value) {
+  __builtin_memcpy(p, &value, sizeof value);
+}
+
+/// The largest e with magnitude * 2^e <= limit, both >= 0 and finite.
+inline int32_t shift_to(float magnitude, float limit) {
+  uint32_t a, b;
+  __builtin_memcpy(&a, &magnitude, sizeof a);
+  __builtin_memcpy(&b, &limit, sizeof b);
+  // The bits of positive floats are ordered as the floats are, and mantissas likewise.
+  const auto e = static_cast<int32_t>(b >> 23) - static_cast<int32_t>(a >> 23) - ((a & 0x7fffff) > (b & 0x7fffff));
+  return e < 0 ? 0 : e > kMostShift ? kMostShift : e;
+}
+
+/// One group of token t of n. x: [kGroup].
+template <uint32_t kGroup>
+inline void quantize_group(const float* x, float inverse, int32_t e, int32_t zero, uint32_t n, uint32_t t,
+                           uint8_t* out) {
+  const vf factor = splat(inverse * static_cast<float>(1 << e));
+  vi sum{};
+  for (uint32_t i = 0; i < kGroup; i += kLanes) {
+    const vf shifted = load(x + i) * factor + splat(0x1.8p23f);  // its low bits are the rounded integer
+    const vi q = float_to_bits(shifted) - static_cast<int32_t>(kStartBits);
+    store_low_bytes(out + kGroup * t + i, q);
+    sum += q;
+  }
+  int32_t total = 0;
+  for (int i = 0; i < kLanes; ++i) total += sum[i];
+  const uint32_t start = kStartBits - (static_cast<uint32_t>(e) << 23);
+  uint8_t* numbers = out + kGroup * n + 4 * t;
+  put(numbers, start - static_cast<uint32_t>(zero) * static_cast<uint32_t>(total));
+  put(numbers + 4 * n, start);  // the same bits as f32
+  put(numbers + 8 * n, static_cast<float>(total) / static_cast<float>(1 << e));
+}
+
+/// Up to 256 columns of token t. x: zeros from the row's end on.
+template <uint32_t kGroup>
+inline void quantize_super(const float* x, uint32_t groups, int32_t zero, uint32_t n, uint32_t t, uint8_t* out) {
+  float largest_of[kSuperBlock / kGroup];
+  float largest = 0;
+  vf poison{};  // NaN if any x is infinite or NaN
+  for (uint32_t g = 0; g < groups; ++g) {
+    vf most{};
+    for (uint32_t i = 0; i < kGroup; i += kLanes) {
+      const vf v = load(x + kGroup * g + i);
+      most = larger(magnitude(v), most);
+      poison = poison + v * splat(0.0f);
+    }
+    largest_of[g] = largest_lane(most);
+    largest = largest_of[g] > largest ? largest_of[g] : largest;
+  }
+  const bool is_zero = largest < 1e-30f;
+  put(out + 4 * t, largest / 127 + sum_lanes(poison));
+  const float inverse = is_zero ? 0 : 127 / largest;
+  out += 4 * n;
+  for (uint32_t g = 0; g < groups; ++g, out += (kGroup + 12) * n) {
+    quantize_group<kGroup>(x + kGroup * g, inverse, shift_to(largest_of[g], largest), zero, n, t, out);
+  }
+}
+
+/// Up to 32 columns to bf16, rounded to nearest even. x: zeros from the row's end on.
+inline void round_to_bf16(const float* x, uint8_t* out) {
+  for (uint32_t i = 0; i < 32; ++i) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, x + i, sizeof bits);
+    const bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
+    const uint32_t rounded = is_nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1);
+    put(out + 2 * i, static_cast<uint16_t>(rounded >> 16));
+  }
+}
+
+/// As they are.
+inline void keep_f32(const float* x, uint8_t* out) {
+  __builtin_memcpy(out, x, 32 * sizeof(float));
+}
+
+/// Columns [k0, k0 + n) of a row of k, in place or, at the row's end, copied to `spare` and followed by zeros.
+inline const float* columns(const float* row, uint32_t k, uint32_t k0, uint32_t n, float* spare) {
+  if (k0 + n <= k) return row + k0;
+  __builtin_memset(spare, 0, n * sizeof(float));
+  if (k0 < k) __builtin_memcpy(spare, row + k0, (k - k0) * sizeof(float));
+  return spare;
+}
+
+template <uint32_t kGroup>
+void quantize_row(const QuantizeArgs& a, const float* row, uint32_t n, uint32_t t, uint8_t* out) {
+  float spare[kSuperBlock];
+  for (uint32_t k = 0; k < a.padded_k; k += kSuperBlock) {
+    const uint32_t here = a.padded_k - k < kSuperBlock ? a.padded_k - k : kSuperBlock;
+    quantize_super<kGroup>(columns(row, a.k, k, here, spare), here / kGroup, a.kernel->zero, n, t, out);
+    out += n * a.kernel->token_bytes(kSuperBlock);
+  }
+}
+
+/// 32 columns of each token after the other, kBytes of `convert` each.
+template <uint32_t kBytes, void (*convert)(const float*, uint8_t*)>
+void gather_row(const QuantizeArgs& a, const float* row, uint32_t n, uint32_t t, uint8_t* out) {
+  float spare[32];
+  for (uint32_t k = 0; k < a.padded_k; k += 32, out += size_t{n} * kBytes) {
+    convert(columns(row, a.k, k, 32, spare), out + kBytes * t);
+  }
+}
+
+void quantize(const QuantizeArgs& a) {
+  const TokenTiles tiles(a.m, a.kernel->max_tile);
+  uint32_t tile = 0;
+  for (uint32_t token = a.begin; token < a.end; ++token) {
+    while (token >= tiles.start(tile) + tiles.size(tile)) ++tile;
+    const uint32_t n = tiles.size(tile), t = token - tiles.start(tile);
+    uint8_t* out = a.out + tiles.start(tile) * a.kernel->token_bytes(a.padded_k);
+    if (a.kernel->group == 32) quantize_row<32>(a, a.x[token], n, t, out);
+    if (a.kernel->group == 16) quantize_row<16>(a, a.x[token], n, t, out);
+    if (a.kernel->type == ActivationType::kBf16) {
+      gather_row<64, round_to_bf16>(a, a.x[token], n, t, out);
+    }
+    if (a.kernel->type == ActivationType::kF32) gather_row<128, keep_f32>(a, a.x[token], n, t, out);
+  }
+}
