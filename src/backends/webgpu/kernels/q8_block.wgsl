@@ -1,0 +1,11 @@
+// A vector of K activations as int8 with a scale per group of 32, and what a norm needs; G = K / 32. In vec4<u32>:
+//   [2][G]        elements 0..15 of every group, then elements 16..31, four to a word
+//   [ceil(G / 2)] per group (d, d * sum(q)) as two f32: x = d * q
+//   [ceil(G / 4)] per group the f32 sum of squares of what a norm divides by (only where the producer says so)
+fn q8_stride(groups: u32) -> u32 { return 2u * groups + (groups + 1u) / 2u + (groups + 3u) / 4u; }
+fn q8_scales(groups: u32) -> u32 { return 2u * groups; }
+fn q8_squares(groups: u32) -> u32 { return 2u * groups + (groups + 1u) / 2u; }
+// Index of the u32 that holds elements 4 * i .. 4 * i + 3.
+fn q8_word(i: u32, groups: u32) -> u32 { return select(0u, groups * 4u, (i & 4u) != 0u) + (i / 8u) * 4u + (i & 3u); }
+// For `r` = 127 / max of a group.
+fn q8_round(v: f32, r: f32) -> i32 { return i32(round(v * r)); }
