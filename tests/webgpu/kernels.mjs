@@ -18,24 +18,32 @@ export function fromHalf(h) {
   return s * (e === 0 ? m * 2 ** -24 : (1 + m / 1024) * 2 ** (e - 15));
 }
 
-/// Random weights of a family: the plane as the kernels read it, and the values [n * k].
+/// Random weights of a family: the planes as src/backends/webgpu/planes.h lays them out, and the values [n * k].
 export function weights(family, n, k) {
-  const groups = k / 32, quants = family.startsWith('q4') ? 4 : 8, perGroup = { q4: 0.5, q8: 0.5 }[family] ?? 1;
-  const scalesAt = n * groups * quants, words = scalesAt + 4 * Math.ceil(n * groups * perGroup / 4);
-  const plane = new Uint32Array(words), halves = new Uint16Array(plane.buffer), value = new Float64Array(n * k);
-  for (let i = 0; i < scalesAt; i++) plane[i] = Math.floor(random() * 2 ** 32);
-  const half = (at, v) => { const h = toHalf(v); halves[2 * scalesAt + at] = h; return fromHalf(h); };
-  for (let g = 0; g < n * groups; g++) {
-    const d = perGroup === 1 ? [half(2 * g, 0.01 + random() / 50), half(2 * g + 1, (random() - 0.7) / 20)]
-      : [half(g, 0.01 + random() / 50)];
+  const groups = k / 32, quants = family.startsWith('q4') ? 4 : 8;  // words of a group
+  const rowScales = { q4: groups + groups % 2, q8: groups + groups % 2, q8x16: 2 * groups, q4m16: 2 * groups }[family] ?? groups;
+  const scaleBytes = ['q4', 'q8', 'q8x16'].includes(family) ? 2 : 4;
+  const scalesAt = Math.ceil(n * groups * quants / 64) * 64, plane = new Uint32Array(scalesAt + Math.ceil(n * rowScales * scaleBytes / 16) * 4);
+  const halves = new Uint16Array(plane.buffer, 4 * scalesAt), singles = new Float32Array(plane.buffer, 4 * scalesAt), value = new Float64Array(n * k);
+  for (let i = 0; i < n * groups * quants; i++) plane[i] = Math.floor(random() * 2 ** 32);
+  const half = (at, v) => { halves[at] = toHalf(v); return fromHalf(halves[at]); };
+  const scale = () => 0.01 + random() / 50, minimum = () => (random() - 0.7) / 20;
+  for (let r = 0; r < n; r++) for (let j = 0; j < groups; j++) {
+    const g = r * groups + j, s = r * rowScales + j, s2 = r * rowScales + 2 * j;
+    const dm = {  // scale and minimum of the first and the last 16 weights
+      q4: () => [half(s, scale()), 0], q8: () => [half(s, scale()), 0], q8f: () => [singles[s] = Math.fround(scale()), 0],
+      q4m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())], q8m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())],
+      q8x16: () => [half(s2, scale()), 0, half(s2 + 1, scale()), 0],
+      q4m16: () => [half(2 * s2, scale()), half(2 * s2 + 1, minimum()), half(2 * s2 + 2, scale()), half(2 * s2 + 3, minimum())] }[family]();
+    if (dm.length === 2) dm.push(...dm);
+    const bytes = new Uint8Array(plane.buffer);
     for (let e = 0; e < 32; e++) {
-      const byte = new Uint8Array(plane.buffer)[quants === 4 ? g * 16 + (e & 15) : g * 32 + e];
-      const nibble = e < 16 ? byte & 15 : byte >> 4, int8 = byte << 24 >> 24;
-      value[g * 32 + e] = { q4: () => d[0] * (nibble - 8), q4m: () => d[0] * nibble + d[1], q8: () => d[0] * int8,
-        q8h: () => d[e < 16 ? 0 : 1] * int8 }[family]();
+      const byte = bytes[quants === 4 ? g * 16 + (e & 15) : g * 32 + e];
+      const code = quants === 8 ? byte << 24 >> 24 : (e < 16 ? byte & 15 : byte >> 4) - (family === 'q4' ? 8 : 0);
+      value[g * 32 + e] = dm[e < 16 ? 0 : 2] * code + dm[e < 16 ? 1 : 3];
     }
   }
-  return { n, k, value, buffer: upload(plane), SCALES: scalesAt / 4 };
+  return { n, k, value, buffer: upload(plane), SCALES: scalesAt / 4, ROW_SCALES: rowScales };
 }
 
 export const q8Stride = g => 2 * g + Math.ceil(g / 2) + Math.ceil(g / 4);  // vec4<u32>
@@ -107,18 +115,18 @@ const TEAMS = [['team_subgroup', { SG_MIN, SG_MAX }], ['team_workgroup', {}]];
 const rowsOf = (out, rows, r, ks, wg) => ({ OUT: out, ROWS: rows, R: r, KS: ks, WG: wg });
 
 const PRODUCTS = {
-  q4team_subgroup: [[1, 1, 1, 1], [1, 1, 2, 2], [4, 3, 1, 2]], q8hteam_subgroup: [[1, 1, 2, 1]], q4mteam_workgroup: [[1, 1, 1, 2]] };
+  q4team_subgroup: [[1, 1, 1, 1], [1, 1, 2, 2], [4, 3, 1, 2]], q8x16team_subgroup: [[1, 1, 2, 1]], q4mteam_workgroup: [[1, 1, 1, 2]], q4team_workgroup: [[2, 3, 2, 1]] };
 /// Every family, token count, team; rows that do not divide; groups that do not divide by the lanes.
 async function products() {
   const n = 70, k = 224;
-  for (const family of ['q4', 'q4m', 'q8', 'q8h']) {
+  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q8x16', 'q8m', 'q8f']) {
     const w = weights(family, n, k);
-    for (const [team, sizes] of TEAMS) for (const [nt, t, r, ks] of PRODUCTS[family + team] ?? [[2, 3, 2, 1]]) {
+    for (const [team, sizes] of TEAMS) for (const [nt, t, r, ks] of PRODUCTS[family + team] ?? (team === 'team_subgroup' ? [[2, 3, 2, 1]] : [])) {
       const x = blocks(floats(t * k), t, k), out = buffer(t * n * 4), rows = Array.from({ length: t }, (_, i) => t - 1 - i);
       const block = params({ tokens: new Array(t).fill(0), rows });
-      const consts = { ...P, ...sizes, ...rowsOf(16, 16, r, ks, 128), NT: nt, G: k / 32, N: n, ROW0: 0, VOCAB: n,
-        SCALES: w.SCALES, SOFTCAP: { f32: 0 } };
-      submit([await step([team, 'q8_block', `dot_${family}`, 'x_q8', 'tokens_wanted', 'out_logits', 'gemv_q8'], consts,
+      const consts = { ...P, ...sizes, ...rowsOf(16, 16, r, ks, 128), NT: nt, G: k / 32, N: n, OUT_COL0: 0, OUT_STRIDE: n,
+        SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES };
+      submit([await step([team, 'q8_block', `dot_${family}`, 'x_q8', 'tokens_wanted', 'out_plain', 'gemv_q8'], consts,
         { 0: w.buffer, 1: x.buffer, 2: block, 3: out }, [Math.ceil(n / 16), Math.ceil(t / nt)])]);
       const y = matvec(w, x.value, t), want = rows.flatMap(i => [...y.subarray(i * n, i * n + n)]);
       check(`product ${family} ${team} NT ${nt} R ${r} KS ${ks}`, await read(out, Float32Array, t * n), want, 1e-5);
@@ -131,7 +139,7 @@ async function epilogues() {
   for (const [team, sizes] of TEAMS) for (const nt of team === 'team_subgroup' ? [1, 4] : [2]) {
     const w = weights('q4', 96, k), raw = floats(t * k), gained = blocks(raw, t, k, raw), block = params({ tokens: [0, 0, 0] });
     const factor = i => 1 / Math.sqrt(raw.subarray(i * k, i * k + k).reduce((a, v) => a + v * v, 0) / k + 1e-5);
-    const common = { ...P, ...sizes, NT: nt, G: k / 32, SCALES: w.SCALES, EPS: 1e-5 };
+    const common = { ...P, ...sizes, NT: nt, G: k / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, EPS: 1e-5 };
     const y = matvec(w, gained.value, t), h = floats(t * 96), gain = floats(96), out = buffer(t * q8Stride(3) * 16);
     const hBuffer = upload(h), grid = [3, Math.ceil(t / nt)];
     submit([await step([team, 'q8_block', 'dot_q4', 'x_q8', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
@@ -145,7 +153,7 @@ async function epilogues() {
 
     const gu = weights('q4', 128, k), product = matvec(gu, gained.value, t), glu = buffer(t * q8Stride(2) * 16);
     submit([await step([team, 'q8_block', 'dot_q4', 'x_q8_norm', 'tokens_all', 'act_silu', 'quantise32', 'out_glu', 'gemv_q8'],
-      { ...common, ...rowsOf(32, 64, 2, 1, 64), FF: 64, SCALES: gu.SCALES },
+      { ...common, ...rowsOf(32, 64, 2, 1, 64), FF: 64, SCALES: gu.SCALES, ROW_SCALES: gu.ROW_SCALES },
       { 0: gu.buffer, 1: gained.buffer, 2: block, 3: glu }, [2, Math.ceil(t / nt)])]);
     const want = new Float64Array(t * 64).map((_, i) => {
       const at = Math.floor(i / 64), g = product[at * 128 + i % 64] * factor(at), u = product[at * 128 + 64 + i % 64] * factor(at);
@@ -165,7 +173,7 @@ async function qkv() {
     const block = params({ tokens: [0, 0], positions, sequences: [0, 1], seqs: [[34, 0], [71, 2]], tail: [3, 5, 7, 1, 4] });
     const rope = floats(t * hd), q = buffer(t * heads * hd * 4), kc = buffer(8 * kvHeads * page * hd * 2), vc = buffer(8 * kvHeads * page * hd * 2);
     submit([await step([team, 'q8_block', 'dot_q8', 'x_q8_norm', 'tokens_all', biased ? 'bias' : 'bias_none', 'page_of', 'out_qkv', 'gemv_q8'],
-      { ...P, ...sizes, ...rowsOf(8, 8, 2, 1, 64), NT: 2, N: n, G: 2, SCALES: w.SCALES, EPS: 1e-6, HEADS: heads, KV_HEADS: kvHeads,
+      { ...P, ...sizes, ...rowsOf(8, 8, 2, 1, 64), NT: 2, N: n, G: 2, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, EPS: 1e-6, HEADS: heads, KV_HEADS: kvHeads,
         HD: hd, PAGE: page, INTERLEAVED: interleaved },
       { 0: w.buffer, 1: x.buffer, 2: block, 3: q, 4: kc, 5: vc, 6: upload(rope), 7: biased ? upload(bias) : undefined }, [n / 8])]);
     const y = matvec(w, x.value, t), got = await read(q, Float32Array, t * heads * hd);
@@ -229,7 +237,7 @@ async function attention() {
 
     const w = weights('q4', 64, heads * hd), h = floats(64), hBuffer = upload(h), first = want.subarray(0, heads * hd);
     submit([await step([team, 'q8_block', 'dot_q4', 'splits', 'combine', 'x_attention', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
-      { ...combineConsts, ...rowsOf(32, 32, 2, 2, 128), NT: 1, N: 64, G: heads * hd / 32, SCALES: w.SCALES },
+      { ...combineConsts, ...rowsOf(32, 32, 2, 2, 128), NT: 1, N: 64, G: heads * hd / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES },
       { 0: w.buffer, 1: o, 2: block, 3: hBuffer, 4: upload(floats(64)), 5: buffer(q8Stride(2) * 16), 6: ml }, [2])]);
     const y = matvec(w, blocks(Float32Array.from(first), 1, heads * hd).value, 1);
     check(`attention into output ${team} HD ${hd} GQ ${gq}`, await read(hBuffer, Float32Array, 64), h.map((v, i) => v + y[i]), 1e-2);
@@ -244,7 +252,7 @@ async function embed() {
     const block = params({ tokens: [17, -10, 49], positions, sequences: [0, 0, 0] }), h = buffer(t * k * 4);
     const out = buffer(t * q8Stride(3) * 16), rope = buffer(t * rot * 4);
     submit([await step([team, 'q8_block', `dot_${family}`, 'embed_q8'],
-      { ...P, ...sizes, WG: 64, G: k / 32, SCALES: w.SCALES, VOCAB: vocab, ROT: rot, FACTOR: { f32: 2 }, MAGNITUDE: { f32: 1.5 } },
+      { ...P, ...sizes, WG: 64, G: k / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, VOCAB: vocab, ROT: rot, FACTOR: { f32: 2 }, MAGNITUDE: { f32: 1.5 } },
       { 0: w.buffer, 1: upload(state), 2: block, 3: h, 4: upload(gain), 5: out, 6: upload(freqs), 7: rope }, [t])]);
     const want = [17, 31, 49].flatMap(id => [...w.value.subarray(id * k, id * k + k)].map(v => 2 * v)), after = await unblock(out, t, k);
     check(`embed ${team} ${family}`, await read(h, Float32Array, t * k), want, 1e-6);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/webgpu/fused_decode.h"
 #include "graph/planner/memory.h"
 
 namespace tern::backends::webgpu {
@@ -278,8 +279,10 @@ Result<graph::Plan> Emitter::finish() {
 Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target) {
   TRY(graph::validate(graph));
   Emitter emitter(graph, target, key);
-  for (const uint32_t max_tokens : {1u, 16u}) {
-    if (max_tokens < key.max_tokens) TRY(emitter.program(max_tokens));
+  const bool is_fused = can_fuse_decode(emitter);
+  for (const uint32_t max_tokens : {1u, 2u, 4u, 8u, 16u}) {
+    const bool is_wanted = is_fused || max_tokens == 1 || max_tokens == 16;
+    if (is_wanted && max_tokens < key.max_tokens) TRY(emitter.program(max_tokens));
   }
   TRY(emitter.program(key.max_tokens));
   return emitter.finish();

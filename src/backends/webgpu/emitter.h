@@ -141,7 +141,7 @@ struct KernelDef {
 /// In order of preference: the first that takes a node wins. Fused and fast ones stand before the generic ones.
 std::span<const KernelDef> kernel_defs();
 
-/// Programs: up to 1 token, up to 16, and all.
+/// Programs: up to 1 token, up to 16, and all; where decoding is fused (fused_decode.h) also 2, 4 and 8.
 Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target);
 
 }  // namespace tern::backends::webgpu

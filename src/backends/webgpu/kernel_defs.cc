@@ -1,5 +1,6 @@
 // The list of what the lowering can choose from.
 #include "backends/webgpu/emitter.h"
+#include "backends/webgpu/fused_decode.h"
 #include "backends/webgpu/generic.h"
 
 namespace tern::backends::webgpu {
@@ -7,6 +8,7 @@ namespace tern::backends::webgpu {
 namespace {
 
 constexpr KernelDef kKernelDefs[] = {
+    {"fused_decode", emit_fused_decode},
     {"embed", emit_embed},
     {"gather_rows", emit_gather_rows},
     {"linear", emit_linear},

@@ -1,9 +1,9 @@
 // Weights d * (q - 8), 4.5 bits each. Plane of quants: per group of 32 one vec4<u32>, byte j = w[j] | w[16 + j] << 4; then,
 // from vec4 number SCALES on, f16 d of every group, two to a word.
-@group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // [N][G], then scales
+@group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { q: vec4<u32>, d: f32 }
-fn w_scale(i: u32) -> f32 { let v = unpack2x16float(weights[SCALES + i / 8u][(i / 2u) & 3u]); return select(v.x, v.y, (i & 1u) == 1u); }
-fn w_group(i: u32) -> Group { return Group(weights[i], w_scale(i)); }
+fn w_scale(row: u32, k: u32) -> f32 { let i = row * ROW_SCALES + k; let v = unpack2x16float(weights[SCALES + i / 8u][(i / 2u) & 3u]); return select(v.x, v.y, (i & 1u) == 1u); }
+fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[i], w_scale(row, k)); }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
   let n = dot4I8Packed(a.x, lo.x) + dot4I8Packed(a.y, lo.y) + dot4I8Packed(a.z, lo.z) + dot4I8Packed(a.w, lo.w)
@@ -14,5 +14,5 @@ fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
 fn w_four(row: u32, e: u32) -> vec4<f32> {
   let i = row * G + e / 8u;
   let v = (weights[i][e & 3u] >> select(0u, 4u, (e & 4u) != 0u)) & 0x0f0f0f0fu;
-  return w_scale(i) * (vec4<f32>(unpack4xU8(v)) - 8.0);
+  return w_scale(row, e / 8u) * (vec4<f32>(unpack4xU8(v)) - 8.0);
 }

@@ -1,9 +1,9 @@
 // Weights d * q + m, 5 bits each. Plane of quants as in dot_q4.wgsl; then, from vec4 number SCALES on, a word of two f16
 // (d, m) for every group.
-@group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // [N][G], then scales
+@group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { q: vec4<u32>, d: vec2<f32> }
-fn w_scale(i: u32) -> vec2<f32> { return unpack2x16float(weights[SCALES + i / 4u][i & 3u]); }
-fn w_group(i: u32) -> Group { return Group(weights[i], w_scale(i)); }
+fn w_scale(row: u32, k: u32) -> vec2<f32> { let i = row * ROW_SCALES + k; return unpack2x16float(weights[SCALES + i / 4u][i & 3u]); }
+fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[i], w_scale(row, k)); }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
   let n = dot4I8Packed(a.x, lo.x) + dot4I8Packed(a.y, lo.y) + dot4I8Packed(a.z, lo.z) + dot4I8Packed(a.w, lo.w)
@@ -11,7 +11,7 @@ fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   return w.d.x * x.x * f32(n) + w.d.y * x.y;
 }
 fn w_four(row: u32, e: u32) -> vec4<f32> {
-  let i = row * G + e / 8u; let d = w_scale(i);
+  let i = row * G + e / 8u; let d = w_scale(row, e / 8u);
   let v = (weights[i][e & 3u] >> select(0u, 4u, (e & 4u) != 0u)) & 0x0f0f0f0fu;
   return d.x * vec4<f32>(unpack4xU8(v)) + d.y;
 }

@@ -21,14 +21,14 @@ $end
   for (var turn = 0u; turn < JOBS; turn += WG / lanes) {
     let job = min(turn + t / lanes, JOBS - 1u); let first = job / KS * R; let part = job % KS;
 $for r R
-    let row$r$ = row_of(wg, first + $r$u) * G;
+    let row$r$ = row_of(wg, first + $r$u);
 $for n NT
     var a$r$_$n$ = 0.0;
 $end
 $end
     for (var k = part * lanes + lane; k < G; k += lanes * KS) {
 $for r R
-      let w$r$ = w_group(row$r$ + k);
+      let w$r$ = w_group(row$r$, k);
 $end
 $for n NT
       { let lo = x_lo(x$n$, k); let hi = x_hi(x$n$, k); let d = x_scale(x$n$, k);

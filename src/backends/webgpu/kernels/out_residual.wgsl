@@ -6,7 +6,7 @@ var<private> h_before: f32;
 var<private> gain_of: f32;
 fn row_of(wg: u32, i: u32) -> u32 { return wg * OUT + i; }
 fn prepare(wg: u32, base: u32, t: u32) {
-  h_before = h[(base + t / 32u) * N + wg * 32u + t % 32u]; gain_of = gain[wg * 32u + t % 32u];
+  h_before = h[(base + min(t / 32u, NT - 1u)) * N + wg * 32u + t % 32u]; gain_of = gain[wg * 32u + t % 32u];
 }
 fn finish(wg: u32, base: u32, t: u32) {
   for (var first = 0u; first < NT; first += WG / 32u) {

@@ -1,0 +1,29 @@
+// What the kernels with int8 activations (kernels/q8_block.wgsl) share: which weights they read, how work is split.
+#pragma once
+
+#include "backends/webgpu/emitter.h"
+
+namespace tern::backends::webgpu {
+
+/// int8 activations against this weight: whole groups of 32, a family with a dot_*.wgsl.
+bool has_int8_product(const graph::Weight& weight);
+/// "dot_q4"; the weight has an int8 product.
+std::string_view dot_file(Family family);
+
+/// Rows of int8 blocks of `cols` values.
+View q8_blocks(Emitter& emitter, graph::Dim rows, uint32_t cols);
+
+/// Threads that work together: team_subgroup.wgsl where the device has subgroups of up to 64, else team_workgroup.wgsl.
+void add_team(const Emitter& emitter, Dispatch& dispatch, uint32_t threads);
+/// P_TOKENS ...: offsets in the params block, as the kernels of this family call them.
+void add_block_params(const Emitter& emitter, Constants& constants);
+
+/// How gemv_q8.wgsl splits its work: `out` results a workgroup, `threads` of them, `parts` of K.
+struct GemvShape {
+  uint32_t out, threads, parts;
+};
+/// Constants of gemv_q8.wgsl for `rows_per_result` weight rows a result, `tokens` tokens at a time.
+void add_gemv(const Emitter& emitter, Dispatch& dispatch, const graph::Weight& weight, GemvShape shape,
+              uint32_t rows_per_result, uint32_t tokens);
+
+}  // namespace tern::backends::webgpu
