@@ -1,0 +1,99 @@
+// How many dispatches a step of few tokens is: what decoding costs on a GPU is mostly their number.
+#include <gtest/gtest.h>
+
+#include "backends/webgpu/emitter.h"
+#include "graph/builder.h"
+#include "graph/passes/passes.h"
+
+namespace tern::backends::webgpu {
+namespace {
+
+constexpr uint32_t kHidden = 128, kHeads = 4, kKvHeads = 2, kHeadDim = 32, kFeedForward = 256, kVocabulary = 96;
+
+struct Kind {
+  Format format = Format::kQ4_0;
+  bool has_bias = false;
+  uint32_t window = 0;
+  bool has_qk_norm = false;
+};
+
+graph::Graph model(uint32_t layers, const Kind& kind) {
+  graph::Builder b(layers, kKvHeads, kHeadDim);
+  uint32_t tensor = 0;
+  const auto weight = [&](const std::string& name, Format format, uint32_t rows, uint32_t cols) {
+    return b.weight(name, format, rows, cols, {{tensor++, 0, rows}});
+  };
+  const auto linear = [&](graph::ValueId x, const std::string& name, uint32_t rows, uint32_t cols, bool bias = false) {
+    const auto w = weight(name, kind.format, rows, cols);
+    return bias ? b.linear(x, w, b.weight(name + ".bias", Format::kF32, rows, 1, {{tensor++, 0, rows}}), name)
+                : b.linear(x, w, name);
+  };
+  const auto norm = [&](graph::ValueId x, const std::string& name, uint32_t cols) {
+    return b.rms_norm(x, weight(name, Format::kF32, 1, cols), 1e-6f, name);
+  };
+  const auto freqs = b.constant("freqs", std::vector<float>(kHeadDim / 2, 0.5f));
+  const graph::RopeAttrs rope{kHeadDim, kHeadDim, 0, 1.0f};
+  auto x = b.embed(weight("embed", kind.format, kVocabulary, kHidden));
+  for (uint32_t l = 0; l < layers; ++l) {
+    const std::string at = "blk." + std::to_string(l);
+    const auto n = norm(x, at + ".attn_norm", kHidden);
+    auto q = linear(n, at + ".q", kHeads * kHeadDim, kHidden, kind.has_bias);
+    auto k = linear(n, at + ".k", kKvHeads * kHeadDim, kHidden, kind.has_bias);
+    const auto v = linear(n, at + ".v", kKvHeads * kHeadDim, kHidden, kind.has_bias);
+    if (kind.has_qk_norm) {
+      q = norm(q, at + ".q_norm", kHeadDim);
+      k = norm(k, at + ".k_norm", kHeadDim);
+    }
+    b.kv_write(b.rope(k, freqs, rope, at + ".rope_k"), v, {l, kKvHeads, kHeadDim});
+    const auto a =
+        b.attention(b.rope(q, freqs, rope, at + ".rope_q"), {l, kHeads, kKvHeads, kHeadDim, 0.125f, 0, kind.window});
+    x = b.add(x, linear(a, at + ".o", kHidden, kHeads * kHeadDim));
+    const auto m = norm(x, at + ".ffn_norm", kHidden);
+    const auto g = b.glu(linear(m, at + ".gate", kFeedForward, kHidden), linear(m, at + ".up", kFeedForward, kHidden),
+                         graph::Activation::kSilu);
+    x = b.add(x, linear(g, at + ".down", kHidden, kFeedForward));
+  }
+  b.output("logits", linear(norm(b.gather_rows(x), "output_norm", kHidden), "output", kVocabulary, kHidden));
+  auto graph = b.finish();
+  EXPECT_TRUE(graph) << graph.error().to_string();
+  return *std::move(graph);
+}
+
+/// Dispatches that a layer adds to a step of `tokens` tokens.
+uint32_t dispatches_per_layer(const Kind& kind, uint32_t tokens, bool packed_dot = true) {
+  graph::Target target{.backend = "webgpu"};
+  target.gpu.packed_dot = packed_dot;
+  uint32_t n[2] = {};
+  for (const uint32_t layers : {2u, 3u}) {
+    graph::Graph graph = model(layers, kind);
+    EXPECT_TRUE(graph::run_passes(graph, target));
+    const auto plan = lower(graph, {.max_tokens = 64, .max_rows = 16, .max_seqs = 16}, target);
+    EXPECT_TRUE(plan) << plan.error().to_string();
+    if (!plan) return 0;
+    n[layers - 2] = plan->program(tokens).n_steps;
+  }
+  return n[1] - n[0];
+}
+
+TEST(FusedDecode, OneTokenTakesFiveDispatchesALayer) {
+  EXPECT_EQ(dispatches_per_layer({}, 1), 5u);                         // llama
+  EXPECT_EQ(dispatches_per_layer({.window = 16}, 1), 5u);             // mistral
+  EXPECT_EQ(dispatches_per_layer({.has_bias = true}, 1), 5u);         // qwen2
+  EXPECT_EQ(dispatches_per_layer({.format = Format::kQ4_1}, 1), 5u);  // scale and minimum
+  EXPECT_EQ(dispatches_per_layer({.format = Format::kQ8_0}, 1), 5u);
+}
+
+TEST(FusedDecode, FewTokensTakeSixDispatchesALayer) {
+  for (const uint32_t tokens : {2u, 3u, 5u, 16u}) EXPECT_EQ(dispatches_per_layer({}, tokens), 6u) << tokens;
+}
+
+/// Such steps are played op by op.
+TEST(FusedDecode, LeavesOtherModelsAndDevicesAlone) {
+  EXPECT_GT(dispatches_per_layer({.format = Format::kF16}, 1), 6u) << "float weights have float activations";
+  EXPECT_GT(dispatches_per_layer({.has_qk_norm = true}, 1), 6u);
+  EXPECT_GT(dispatches_per_layer({}, 1, false), 6u) << "no packed products";
+  EXPECT_GT(dispatches_per_layer({}, 17), 6u);
+}
+
+}  // namespace
+}  // namespace tern::backends::webgpu
