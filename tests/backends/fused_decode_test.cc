@@ -25,8 +25,8 @@ graph::Graph model(uint32_t layers, const Kind& kind) {
   };
   const auto linear = [&](graph::ValueId x, const std::string& name, uint32_t rows, uint32_t cols, bool bias = false) {
     const auto w = weight(name, kind.format, rows, cols);
-    return bias ? b.linear(x, w, b.weight(name + ".bias", Format::kF32, rows, 1, {{tensor++, 0, rows}}), name)
-                : b.linear(x, w, name);
+    if (!bias) return b.linear(x, w, name);
+    return b.linear(x, w, name, b.weight(name + ".bias", Format::kF32, rows, 1, {{tensor++, 0, rows}}));
   };
   const auto norm = [&](graph::ValueId x, const std::string& name, uint32_t cols) {
     return b.rms_norm(x, weight(name, Format::kF32, 1, cols), 1e-6f, name);
@@ -44,9 +44,9 @@ graph::Graph model(uint32_t layers, const Kind& kind) {
       q = norm(q, at + ".q_norm", kHeadDim);
       k = norm(k, at + ".k_norm", kHeadDim);
     }
+    const auto turned = b.rope(q, freqs, rope, at + ".rope_q");
     b.kv_write(b.rope(k, freqs, rope, at + ".rope_k"), v, {l, kKvHeads, kHeadDim});
-    const auto a =
-        b.attention(b.rope(q, freqs, rope, at + ".rope_q"), {l, kHeads, kKvHeads, kHeadDim, 0.125f, 0, kind.window});
+    const auto a = b.attention(turned, {l, kHeads, kKvHeads, kHeadDim, 0.125f, 0, kind.window});
     x = b.add(x, linear(a, at + ".o", kHidden, kHeads * kHeadDim));
     const auto m = norm(x, at + ".ffn_norm", kHidden);
     const auto g = b.glu(linear(m, at + ".gate", kFeedForward, kHidden), linear(m, at + ".up", kFeedForward, kHidden),

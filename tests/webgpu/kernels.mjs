@@ -1,332 +1,450 @@
-// Single kernels against references in f64, on whatever adapter Dawn for Node finds (here: lavapipe, by VK_DRIVER_FILES).
-//   node tests/webgpu/kernels.mjs [name]
+// Single kernels against references in f64, on the adapter that Dawn for Node finds (here: lavapipe, by
+// VK_DRIVER_FILES).
+//   node tests/webgpu/kernels.mjs [name ...]
 import { SG_MIN, SG_MAX, label, step, submit, upload, buffer, read } from '../../bench/gpu/gpu.mjs';
+import {
+  normal,
+  floats,
+  toHalf,
+  fromHalf,
+  weights,
+  q8Stride,
+  blocks,
+  unblock,
+  matvec,
+  P,
+  params,
+  check,
+  tally,
+} from './data.mjs';
+import { sampling } from './sampling.mjs';
 
-let seed = 1;
-const random = () => { seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0; return seed / 2 ** 32; };
-const normal = () => Math.sqrt(-2 * Math.log(random() + 1e-12)) * Math.cos(2 * Math.PI * random());
-const floats = (n, f = normal) => Float32Array.from({ length: n }, f);
-
-export function toHalf(v) {  // round to nearest, normal range and zero
-  const bits = new Uint32Array(new Float32Array([v]).buffer)[0], sign = (bits >>> 16) & 0x8000;
-  const e = ((bits >>> 23) & 255) - 112;
-  if (e <= 0) return sign | Math.round(Math.abs(v) * 2 ** 24);
-  return sign | (((e << 10) | ((bits >>> 13) & 1023)) + ((bits >>> 12) & 1));
-}
-export function fromHalf(h) {
-  const e = (h >> 10) & 31, m = h & 1023, s = h & 0x8000 ? -1 : 1;
-  return s * (e === 0 ? m * 2 ** -24 : (1 + m / 1024) * 2 ** (e - 15));
-}
-
-/// Random weights of a family: the planes as src/backends/webgpu/planes.h lays them out, and the values [n * k].
-export function weights(family, n, k) {
-  const groups = k / 32, quants = family.startsWith('q4') ? 4 : 8;  // words of a group
-  const rowScales = { q4: groups + groups % 2, q8: groups + groups % 2, q8x16: 2 * groups, q4m16: 2 * groups }[family] ?? groups;
-  const scaleBytes = ['q4', 'q8', 'q8x16'].includes(family) ? 2 : 4;
-  const scalesAt = Math.ceil(n * groups * quants / 64) * 64, plane = new Uint32Array(scalesAt + Math.ceil(n * rowScales * scaleBytes / 16) * 4);
-  const halves = new Uint16Array(plane.buffer, 4 * scalesAt), singles = new Float32Array(plane.buffer, 4 * scalesAt), value = new Float64Array(n * k);
-  for (let i = 0; i < n * groups * quants; i++) plane[i] = Math.floor(random() * 2 ** 32);
-  const half = (at, v) => { halves[at] = toHalf(v); return fromHalf(halves[at]); };
-  const scale = () => 0.01 + random() / 50, minimum = () => (random() - 0.7) / 20;
-  for (let r = 0; r < n; r++) for (let j = 0; j < groups; j++) {
-    const g = r * groups + j, s = r * rowScales + j, s2 = r * rowScales + 2 * j;
-    const dm = {  // scale and minimum of the first and the last 16 weights
-      q4: () => [half(s, scale()), 0], q8: () => [half(s, scale()), 0], q8f: () => [singles[s] = Math.fround(scale()), 0],
-      q4m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())], q8m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())],
-      q8x16: () => [half(s2, scale()), 0, half(s2 + 1, scale()), 0],
-      q4m16: () => [half(2 * s2, scale()), half(2 * s2 + 1, minimum()), half(2 * s2 + 2, scale()), half(2 * s2 + 3, minimum())] }[family]();
-    if (dm.length === 2) dm.push(...dm);
-    const bytes = new Uint8Array(plane.buffer);
-    for (let e = 0; e < 32; e++) {
-      const byte = bytes[quants === 4 ? g * 16 + (e & 15) : g * 32 + e];
-      const code = quants === 8 ? byte << 24 >> 24 : (e < 16 ? byte & 15 : byte >> 4) - (family === 'q4' ? 8 : 0);
-      value[g * 32 + e] = dm[e < 16 ? 0 : 2] * code + dm[e < 16 ? 1 : 3];
-    }
-  }
-  return { n, k, value, buffer: upload(plane), SCALES: scalesAt / 4, ROW_SCALES: rowScales };
-}
-
-export const q8Stride = g => 2 * g + Math.ceil(g / 2) + Math.ceil(g / 4);  // vec4<u32>
-/// int8 blocks of x [t * k]; squares: of what the sums of squares are. Also the values the blocks stand for.
-export function blocks(x, t, k, squares = x) {
-  const g = k / 32, words = q8Stride(g) * 4, data = new Uint32Array(t * words), value = new Float64Array(t * k);
-  const bytes = new Int8Array(data.buffer), f = new Float32Array(data.buffer);
-  for (let i = 0; i < t; i++) {
-    for (let j = 0; j < g; j++) {
-      const at = i * k + 32 * j, part = x.subarray(at, at + 32), m = part.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
-      let sum = 0;
-      part.forEach((v, e) => {
-        const q = m ? Math.round(v * 127 / m) : 0;
-        bytes[i * words * 4 + (e >> 4) * g * 16 + j * 16 + (e & 15)] = q; value[at + e] = q * m / 127; sum += q;
-      });
-      const s = i * words + 8 * g + 2 * j;
-      f[s] = m / 127; f[s + 1] = m / 127 * sum;
-      f[i * words + 8 * g + 4 * Math.ceil(g / 2) + j] = squares.subarray(at, at + 32).reduce((a, v) => a + v * v, 0);
-    }
-  }
-  return { buffer: upload(data), value };
-}
-/// The values that int8 blocks read back stand for.
-async function unblock(b, t, k) {
-  const g = k / 32, words = q8Stride(g) * 4, data = await read(b, Uint32Array, t * words);
-  const bytes = new Int8Array(data.buffer), f = new Float32Array(data.buffer), value = new Float64Array(t * k);
-  for (let i = 0; i < t; i++) for (let e = 0; e < k; e++) {
-    const j = e >> 5, l = e & 31;
-    value[i * k + e] = f[i * words + 8 * g + 2 * j] * bytes[i * words * 4 + (l >> 4) * g * 16 + j * 16 + (l & 15)];
-  }
-  return { value, f, words, squares: (i, j) => f[i * words + 8 * g + 4 * Math.ceil(g / 2) + j] };
-}
-export function matvec(w, x, t) {
-  const y = new Float64Array(t * w.n);
-  for (let i = 0; i < t; i++) for (let r = 0; r < w.n; r++) {
-    let s = 0;
-    for (let k = 0; k < w.k; k++) s += w.value[r * w.k + k] * x[i * w.k + k];
-    y[i * w.n + r] = s;
-  }
-  return y;
-}
-
-// Parts of the params block, as graph/params.h lays them out, for up to 16 tokens.
-export const P = { P_TOKENS: 16, P_POSITIONS: 32, P_SEQUENCES: 48, P_SEQS: 64, P_ROWS: 128, P_SAMPLES: 144, P_PAGES: 400 };
-export function params({ tokens = [], positions = [], sequences = [], seqs = [], rows = [], samples = [], tail = [] }) {
-  const words = new Uint32Array(P.P_PAGES + Math.max(tail.length, 16));
-  const put = (at, list) => words.set(Uint32Array.from(list), at);
-  put(0, [tokens.length, rows.length, seqs.length, Math.max(0, ...seqs.map(s => s[0]))]);
-  put(P.P_TOKENS, tokens); put(P.P_POSITIONS, positions); put(P.P_SEQUENCES, sequences); put(P.P_ROWS, rows);
-  seqs.forEach((s, i) => put(P.P_SEQS + 4 * i, s)); put(P.P_PAGES, tail);
-  samples.forEach((s, i) => words.set(s, P.P_SAMPLES + 16 * i));
-  return upload(words);
-}
-
-let failures = 0, checks = 0;
-function check(name, got, want, bound) {
-  let error = 0, scale = 0;
-  for (let i = 0; i < want.length; i++) { error += (got[i] - want[i]) ** 2; scale += want[i] ** 2; }
-  const relative = Math.sqrt(error / (scale || 1));
-  checks++;
-  if (!(relative <= bound)) { failures++; console.log(`${name}: error ${relative.toExponential(1)}, allowed ${bound}`); }
-}
-function same(name, got, want) {
-  checks++;
-  if (String(got) !== String(want)) { failures++; console.log(`${name}: ${got}, expected ${want}`); }
-}
-
-const TEAMS = [['team_subgroup', { SG_MIN, SG_MAX }], ['team_workgroup', {}]];
+const TEAMS = [
+  ['team_subgroup', { SG_MIN, SG_MAX }],
+  ['team_workgroup', {}],
+];
 const rowsOf = (out, rows, r, ks, wg) => ({ OUT: out, ROWS: rows, R: r, KS: ks, WG: wg });
 
 const PRODUCTS = {
-  q4team_subgroup: [[1, 1, 1, 1], [1, 1, 2, 2], [4, 3, 1, 2]], q8x16team_subgroup: [[1, 1, 2, 1]], q4mteam_workgroup: [[1, 1, 1, 2]], q4team_workgroup: [[2, 3, 2, 1]] };
+  q4team_subgroup: [
+    [1, 1, 1, 1],
+    [1, 1, 2, 2],
+    [4, 3, 1, 2],
+  ],
+  q8x16team_subgroup: [[1, 1, 2, 1]],
+  q4mteam_workgroup: [[1, 1, 1, 2]],
+  q4team_workgroup: [[2, 3, 2, 1]],
+};
 /// Every family, token count, team; rows that do not divide; groups that do not divide by the lanes.
 async function products() {
-  const n = 70, k = 224;
+  const n = 70,
+    k = 224;
   for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q8x16', 'q8m', 'q8f']) {
     const w = weights(family, n, k);
-    for (const [team, sizes] of TEAMS) for (const [nt, t, r, ks] of PRODUCTS[family + team] ?? (team === 'team_subgroup' ? [[2, 3, 2, 1]] : [])) {
-      const x = blocks(floats(t * k), t, k), out = buffer(t * n * 4), rows = Array.from({ length: t }, (_, i) => t - 1 - i);
-      const block = params({ tokens: new Array(t).fill(0), rows });
-      const consts = { ...P, ...sizes, ...rowsOf(16, 16, r, ks, 128), NT: nt, G: k / 32, N: n, OUT_COL0: 0, OUT_STRIDE: n,
-        SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES };
-      submit([await step([team, 'q8_block', `dot_${family}`, 'x_q8', 'tokens_wanted', 'out_plain', 'gemv_q8'], consts,
-        { 0: w.buffer, 1: x.buffer, 2: block, 3: out }, [Math.ceil(n / 16), Math.ceil(t / nt)])]);
-      const y = matvec(w, x.value, t), want = rows.flatMap(i => [...y.subarray(i * n, i * n + n)]);
-      check(`product ${family} ${team} NT ${nt} R ${r} KS ${ks}`, await read(out, Float32Array, t * n), want, 1e-5);
-    }
+    for (const [team, sizes] of TEAMS)
+      for (const [nt, t, r, ks] of PRODUCTS[family + team] ?? (team === 'team_subgroup' ? [[2, 3, 2, 1]] : [])) {
+        const x = blocks(floats(t * k), t, k),
+          out = buffer(t * n * 4),
+          rows = Array.from({ length: t }, (_, i) => t - 1 - i);
+        const block = params({ tokens: new Array(t).fill(0), rows });
+        const consts = {
+          ...P,
+          ...sizes,
+          ...rowsOf(16, 16, r, ks, 128),
+          NT: nt,
+          G: k / 32,
+          N: n,
+          OUT_COL0: 0,
+          OUT_STRIDE: n,
+          SCALES: w.SCALES,
+          ROW_SCALES: w.ROW_SCALES,
+        };
+        submit([
+          await step(
+            [team, 'q8_block', `dot_${family}`, 'x_q8', 'tokens_wanted', 'out_plain', 'gemv_q8'],
+            consts,
+            { 0: w.buffer, 1: x.buffer, 2: block, 3: out },
+            [Math.ceil(n / 16), Math.ceil(t / nt)],
+          ),
+        ]);
+        const y = matvec(w, x.value, t),
+          want = rows.flatMap(i => [...y.subarray(i * n, i * n + n)]);
+        check(`product ${family} ${team} NT ${nt} R ${r} KS ${ks}`, await read(out, Float32Array, t * n), want, 1e-5);
+      }
   }
 }
 
 async function epilogues() {
-  const k = 128, t = 3;
-  for (const [team, sizes] of TEAMS) for (const nt of team === 'team_subgroup' ? [1, 4] : [2]) {
-    const w = weights('q4', 96, k), raw = floats(t * k), gained = blocks(raw, t, k, raw), block = params({ tokens: [0, 0, 0] });
-    const factor = i => 1 / Math.sqrt(raw.subarray(i * k, i * k + k).reduce((a, v) => a + v * v, 0) / k + 1e-5);
-    const common = { ...P, ...sizes, NT: nt, G: k / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, EPS: 1e-5 };
-    const y = matvec(w, gained.value, t), h = floats(t * 96), gain = floats(96), out = buffer(t * q8Stride(3) * 16);
-    const hBuffer = upload(h), grid = [3, Math.ceil(t / nt)];
-    submit([await step([team, 'q8_block', 'dot_q4', 'x_q8', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
-      { ...common, ...rowsOf(32, 32, 1, 1, 64), N: 96 },
-      { 0: w.buffer, 1: gained.buffer, 2: block, 3: hBuffer, 4: upload(gain), 5: out }, grid)]);
-    const sum = h.map((v, i) => v + y[i]), after = await unblock(out, t, 96);
-    check(`residual ${team} NT ${nt}`, await read(hBuffer, Float32Array, t * 96), sum, 1e-5);
-    check(`residual int8 ${team} NT ${nt}`, after.value, sum.map((v, i) => v * gain[i % 96]), 1e-2);
-    check(`residual squares ${team} NT ${nt}`, [0, 1, 2].map(i => after.squares(i, 1)),
-      [0, 1, 2].map(i => sum.subarray(i * 96 + 32, i * 96 + 64).reduce((a, v) => a + v * v, 0)), 1e-5);
+  const k = 128,
+    t = 3;
+  for (const [team, sizes] of TEAMS)
+    for (const nt of team === 'team_subgroup' ? [1, 4] : [2]) {
+      const w = weights('q4', 96, k),
+        raw = floats(t * k),
+        gained = blocks(raw, t, k, raw),
+        block = params({ tokens: [0, 0, 0] });
+      const factor = i => 1 / Math.sqrt(raw.subarray(i * k, i * k + k).reduce((a, v) => a + v * v, 0) / k + 1e-5);
+      const common = { ...P, ...sizes, NT: nt, G: k / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, EPS: 1e-5 };
+      const y = matvec(w, gained.value, t),
+        h = floats(t * 96),
+        gain = floats(96),
+        out = buffer(t * q8Stride(3) * 16);
+      const hBuffer = upload(h),
+        grid = [3, Math.ceil(t / nt)];
+      submit([
+        await step(
+          [team, 'q8_block', 'dot_q4', 'x_q8', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
+          { ...common, ...rowsOf(32, 32, 1, 1, 64), N: 96 },
+          { 0: w.buffer, 1: gained.buffer, 2: block, 3: hBuffer, 4: upload(gain), 5: out },
+          grid,
+        ),
+      ]);
+      const sum = h.map((v, i) => v + y[i]),
+        after = await unblock(out, t, 96);
+      check(`residual ${team} NT ${nt}`, await read(hBuffer, Float32Array, t * 96), sum, 1e-5);
+      check(
+        `residual int8 ${team} NT ${nt}`,
+        after.value,
+        sum.map((v, i) => v * gain[i % 96]),
+        1e-2,
+      );
+      check(
+        `residual squares ${team} NT ${nt}`,
+        [0, 1, 2].map(i => after.squares(i, 1)),
+        [0, 1, 2].map(i => sum.subarray(i * 96 + 32, i * 96 + 64).reduce((a, v) => a + v * v, 0)),
+        1e-5,
+      );
 
-    const gu = weights('q4', 128, k), product = matvec(gu, gained.value, t), glu = buffer(t * q8Stride(2) * 16);
-    submit([await step([team, 'q8_block', 'dot_q4', 'x_q8_norm', 'tokens_all', 'act_silu', 'quantise32', 'out_glu', 'gemv_q8'],
-      { ...common, ...rowsOf(32, 64, 2, 1, 64), FF: 64, SCALES: gu.SCALES, ROW_SCALES: gu.ROW_SCALES },
-      { 0: gu.buffer, 1: gained.buffer, 2: block, 3: glu }, [2, Math.ceil(t / nt)])]);
-    const want = new Float64Array(t * 64).map((_, i) => {
-      const at = Math.floor(i / 64), g = product[at * 128 + i % 64] * factor(at), u = product[at * 128 + 64 + i % 64] * factor(at);
-      return g / (1 + Math.exp(-g)) * u;
-    });
-    check(`glu ${team} NT ${nt}`, (await unblock(glu, t, 64)).value, want, 2e-2);
-  }
+      const gu = weights('q4', 128, k),
+        product = matvec(gu, gained.value, t),
+        glu = buffer(t * q8Stride(2) * 16);
+      submit([
+        await step(
+          [team, 'q8_block', 'dot_q4', 'x_q8_norm', 'tokens_all', 'act_silu', 'quantise32', 'out_glu', 'gemv_q8'],
+          { ...common, ...rowsOf(32, 64, 2, 1, 64), FF: 64, SCALES: gu.SCALES, ROW_SCALES: gu.ROW_SCALES },
+          { 0: gu.buffer, 1: gained.buffer, 2: block, 3: glu },
+          [2, Math.ceil(t / nt)],
+        ),
+      ]);
+      const want = new Float64Array(t * 64).map((_, i) => {
+        const at = Math.floor(i / 64),
+          g = product[at * 128 + (i % 64)] * factor(at),
+          u = product[at * 128 + 64 + (i % 64)] * factor(at);
+        return (g / (1 + Math.exp(-g))) * u;
+      });
+      check(`glu ${team} NT ${nt}`, (await unblock(glu, t, 64)).value, want, 2e-2);
+    }
 }
 
 const half = v => fromHalf(toHalf(v));
 
 async function qkv() {
   const k = 64;
-  for (const [team, sizes] of TEAMS) for (const interleaved of [0, 1]) for (const biased of [false, true]) {
-    const hd = 32, heads = 4, kvHeads = 2, n = (heads + 2 * kvHeads) * hd, t = 2, page = 32;
-    const w = weights('q8', n, k), raw = floats(t * k), x = blocks(raw, t, k, raw), bias = floats(n), positions = [33, 70];
-    const block = params({ tokens: [0, 0], positions, sequences: [0, 1], seqs: [[34, 0], [71, 2]], tail: [3, 5, 7, 1, 4] });
-    const rope = floats(t * hd), q = buffer(t * heads * hd * 4), kc = buffer(8 * kvHeads * page * hd * 2), vc = buffer(8 * kvHeads * page * hd * 2);
-    submit([await step([team, 'q8_block', 'dot_q8', 'x_q8_norm', 'tokens_all', biased ? 'bias' : 'bias_none', 'page_of', 'out_qkv', 'gemv_q8'],
-      { ...P, ...sizes, ...rowsOf(8, 8, 2, 1, 64), NT: 2, N: n, G: 2, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, EPS: 1e-6, HEADS: heads, KV_HEADS: kvHeads,
-        HD: hd, PAGE: page, INTERLEAVED: interleaved },
-      { 0: w.buffer, 1: x.buffer, 2: block, 3: q, 4: kc, 5: vc, 6: upload(rope), 7: biased ? upload(bias) : undefined }, [n / 8])]);
-    const y = matvec(w, x.value, t), got = await read(q, Float32Array, t * heads * hd);
-    const keys = await read(kc, Uint16Array, 8 * kvHeads * page * hd), values = await read(vc, Uint16Array, 8 * kvHeads * page * hd);
-    const wantQ = [], wantK = [], wantV = [], gotK = [], gotV = [];
-    for (let i = 0; i < t; i++) {
-      const f = 1 / Math.sqrt(raw.subarray(i * k, i * k + k).reduce((a, v) => a + v * v, 0) / k + 1e-6);
-      const v = y.subarray(i * n, i * n + n).map((a, r) => a * f + (biased ? bias[r] : 0));
-      for (let head = 0; head < heads + kvHeads; head++) for (let j = 0; j < hd / 2; j++) {
-        const a = head * hd + (interleaved ? 2 * j : j), b = a + (interleaved ? 1 : hd / 2);
-        const [c, s] = rope.subarray(i * hd + 2 * j, i * hd + 2 * j + 2), p = v[a], r = v[b];
-        v[a] = p * c - r * s; v[b] = p * s + r * c;
+  for (const [team, sizes] of TEAMS)
+    for (const interleaved of [0, 1])
+      for (const biased of [false, true]) {
+        const hd = 32,
+          heads = 4,
+          kvHeads = 2,
+          n = (heads + 2 * kvHeads) * hd,
+          t = 2,
+          page = 32;
+        const w = weights('q8', n, k),
+          raw = floats(t * k),
+          x = blocks(raw, t, k, raw),
+          bias = floats(n),
+          positions = [33, 70];
+        const block = params({
+          tokens: [0, 0],
+          positions,
+          sequences: [0, 1],
+          seqs: [
+            [34, 0],
+            [71, 2],
+          ],
+          tail: [3, 5, 7, 1, 4],
+        });
+        const rope = floats(t * hd),
+          q = buffer(t * heads * hd * 4),
+          kc = buffer(8 * kvHeads * page * hd * 2),
+          vc = buffer(8 * kvHeads * page * hd * 2);
+        submit([
+          await step(
+            [
+              team,
+              'q8_block',
+              'dot_q8',
+              'x_q8_norm',
+              'tokens_all',
+              biased ? 'bias' : 'bias_none',
+              'page_of',
+              'out_qkv',
+              'gemv_q8',
+            ],
+            {
+              ...P,
+              ...sizes,
+              ...rowsOf(8, 8, 2, 1, 64),
+              NT: 2,
+              N: n,
+              G: 2,
+              SCALES: w.SCALES,
+              ROW_SCALES: w.ROW_SCALES,
+              EPS: 1e-6,
+              HEADS: heads,
+              KV_HEADS: kvHeads,
+              HD: hd,
+              PAGE: page,
+              INTERLEAVED: interleaved,
+            },
+            {
+              0: w.buffer,
+              1: x.buffer,
+              2: block,
+              3: q,
+              4: kc,
+              5: vc,
+              6: upload(rope),
+              7: biased ? upload(bias) : undefined,
+            },
+            [n / 8],
+          ),
+        ]);
+        const y = matvec(w, x.value, t),
+          got = await read(q, Float32Array, t * heads * hd);
+        const keys = await read(kc, Uint16Array, 8 * kvHeads * page * hd),
+          values = await read(vc, Uint16Array, 8 * kvHeads * page * hd);
+        const wantQ = [],
+          wantK = [],
+          wantV = [],
+          gotK = [],
+          gotV = [];
+        for (let i = 0; i < t; i++) {
+          const f = 1 / Math.sqrt(raw.subarray(i * k, i * k + k).reduce((a, v) => a + v * v, 0) / k + 1e-6);
+          const v = y.subarray(i * n, i * n + n).map((a, r) => a * f + (biased ? bias[r] : 0));
+          for (let head = 0; head < heads + kvHeads; head++)
+            for (let j = 0; j < hd / 2; j++) {
+              const a = head * hd + (interleaved ? 2 * j : j),
+                b = a + (interleaved ? 1 : hd / 2);
+              const [c, s] = rope.subarray(i * hd + 2 * j, i * hd + 2 * j + 2),
+                p = v[a],
+                r = v[b];
+              v[a] = p * c - r * s;
+              v[b] = p * s + r * c;
+            }
+          wantQ.push(...v.subarray(0, heads * hd));
+          const where = [
+            [5, 1],
+            [4, 6],
+          ][i]; // page and place of positions 33 and 70
+          for (let kv = 0; kv < kvHeads; kv++)
+            for (let d = 0; d < hd; d++) {
+              const at = ((where[0] * kvHeads + kv) * page + where[1]) * hd + d;
+              wantK.push(v[(heads + kv) * hd + d]);
+              wantV.push(v[(heads + kvHeads + kv) * hd + d]);
+              gotK.push(fromHalf(keys[at]));
+              gotV.push(fromHalf(values[at]));
+            }
+        }
+        const name = `${team} ${interleaved ? 'neighbours' : 'halves'} ${biased ? 'bias' : ''}`;
+        check(`q ${name}`, got, wantQ, 1e-5);
+        check(`k ${name}`, gotK, wantK, 1e-3);
+        check(`v ${name}`, gotV, wantV, 1e-3);
       }
-      wantQ.push(...v.subarray(0, heads * hd));
-      const where = [[5, 1], [4, 6]][i];  // page and place of positions 33 and 70
-      for (let kv = 0; kv < kvHeads; kv++) for (let d = 0; d < hd; d++) {
-        const at = ((where[0] * kvHeads + kv) * page + where[1]) * hd + d;
-        wantK.push(v[(heads + kv) * hd + d]); wantV.push(v[(heads + kvHeads + kv) * hd + d]);
-        gotK.push(fromHalf(keys[at])); gotV.push(fromHalf(values[at]));
-      }
-    }
-    const name = `${team} ${interleaved ? 'neighbours' : 'halves'} ${biased ? 'bias' : ''}`;
-    check(`q ${name}`, got, wantQ, 1e-5); check(`k ${name}`, gotK, wantK, 1e-3); check(`v ${name}`, gotV, wantV, 1e-3);
-  }
 }
 
 // Head size, queries a kv head, page, positions, window, softcap.
 const ATTENTIONS = {
-  team_subgroup: [[64, 4, 32, 300, 0, 0], [32, 6, 32, 200, 70, 0], [128, 1, 128, 1, 0, 0]],
-  team_workgroup: [[32, 3, 64, 131, 0, 2]] };
+  team_subgroup: [
+    [64, 4, 32, 300, 0, 0],
+    [32, 6, 32, 200, 70, 0],
+    [128, 1, 128, 1, 0, 0],
+  ],
+  team_workgroup: [[32, 3, 64, 131, 0, 2]],
+};
 async function attention() {
-  for (const [team, sizes] of TEAMS) for (const [hd, gq, page, n, window, softcap] of ATTENTIONS[team]) {
-    const kvHeads = 2, heads = kvHeads * gq, splits = 3, nPages = Math.ceil(n / page), scale = 1 / Math.sqrt(hd);
-    const order = Array.from({ length: nPages }, (_, i) => (i * 3 + 1) % (nPages + 3)).map((v, i, a) => (a.indexOf(v) === i ? v : nPages + 3 + i));
-    const cache = () => Uint16Array.from({ length: (2 * nPages + 4) * kvHeads * page * hd }, () => toHalf(normal()));
-    const keys = cache(), values = cache(), q = floats(2 * heads * hd), counts = [n, Math.max(1, n - 40)];
-    const block = params({ tokens: [0, 0], positions: counts.map(c => c - 1), sequences: [1, 1], seqs: [[1, 0], [n, 2]], tail: [0, 0, ...order] });
-    const o = buffer(2 * heads * splits * hd * 4), ml = buffer(2 * heads * splits * 8), out = buffer(2 * q8Stride(heads * hd / 32) * 16);
-    const consts = { ...P, ...sizes, WG: 256, HD: hd, GQ: gq, KV_HEADS: kvHeads, PAGE: page, SPLITS: splits, WINDOW: window,
-      LOADS: hd / 32, ROUNDS: Math.ceil(gq / 4), SCALE: { f32: scale }, SOFTCAP: { f32: softcap } };
-    const combineConsts = { ...P, ...sizes, WG: 64, HD: hd, HEADS: heads, SPLITS: splits, WINDOW: window };
-    submit([
-      await step([team, 'splits', 'attention_split'], consts,
-        { 0: upload(q), 1: upload(keys), 2: block, 3: upload(values), 4: o, 5: ml }, [kvHeads, splits, 2]),
-      await step([team, 'q8_block', 'splits', 'combine', 'attention_q8'], combineConsts, { 0: o, 1: ml, 2: block, 3: out },
-        [Math.ceil(heads * hd / 256), 2])]);
-    const want = new Float64Array(2 * heads * hd);
-    for (let i = 0; i < 2; i++) for (let h = 0; h < heads; h++) {
-      const kv = Math.floor(h / gq), begin = window ? Math.max(0, counts[i] - window) : 0, s = [];
-      const at = pos => ((order[Math.floor(pos / page)] * kvHeads + kv) * page + pos % page) * hd;
-      for (let pos = begin; pos < counts[i]; pos++) {
-        let dot = 0;
-        for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * fromHalf(keys[at(pos) + d]);
-        s.push(softcap ? softcap * Math.tanh(dot * scale / softcap) : dot * scale);
-      }
-      const top = Math.max(...s), e = s.map(v => Math.exp(v - top)), sum = e.reduce((a, v) => a + v);
-      for (let d = 0; d < hd; d++) want[(i * heads + h) * hd + d] = e.reduce((a, v, p) => a + v / sum * fromHalf(values[at(begin + p) + d]), 0);
-    }
-    check(`attention ${team} HD ${hd} GQ ${gq} PAGE ${page} KV ${n} window ${window} softcap ${softcap}`,
-      (await unblock(out, 2, heads * hd)).value, want, 1e-2);
+  for (const [team, sizes] of TEAMS)
+    for (const [hd, gq, page, n, window, softcap] of ATTENTIONS[team]) {
+      const kvHeads = 2,
+        heads = kvHeads * gq,
+        splits = 3,
+        nPages = Math.ceil(n / page),
+        scale = 1 / Math.sqrt(hd);
+      const order = Array.from({ length: nPages }, (_, i) => (i * 3 + 1) % (nPages + 3)).map((v, i, a) =>
+        a.indexOf(v) === i ? v : nPages + 3 + i,
+      );
+      const cache = () =>
+        Uint16Array.from({ length: (2 * nPages + 4) * kvHeads * page * hd }, () => toHalf(normal()));
+      const keys = cache(),
+        values = cache(),
+        q = floats(2 * heads * hd),
+        counts = [n, Math.max(1, n - 40)];
+      const block = params({
+        tokens: [0, 0],
+        positions: counts.map(c => c - 1),
+        sequences: [1, 1],
+        seqs: [
+          [1, 0],
+          [n, 2],
+        ],
+        tail: [0, 0, ...order],
+      });
+      const o = buffer(2 * heads * splits * hd * 4),
+        ml = buffer(2 * heads * splits * 8),
+        out = buffer(2 * q8Stride((heads * hd) / 32) * 16);
+      const consts = {
+        ...P,
+        ...sizes,
+        WG: 256,
+        HD: hd,
+        GQ: gq,
+        KV_HEADS: kvHeads,
+        PAGE: page,
+        SPLITS: splits,
+        WINDOW: window,
+        LOADS: hd / 32,
+        ROUNDS: Math.ceil(gq / 4),
+        SCALE: { f32: scale },
+        SOFTCAP: { f32: softcap },
+      };
+      const combineConsts = { ...P, ...sizes, WG: 64, HD: hd, HEADS: heads, SPLITS: splits, WINDOW: window };
+      submit([
+        await step(
+          [team, 'splits', 'attention_split'],
+          consts,
+          { 0: upload(q), 1: upload(keys), 2: block, 3: upload(values), 4: o, 5: ml },
+          [kvHeads, splits, 2],
+        ),
+        await step(
+          [team, 'q8_block', 'splits', 'combine', 'attention_q8'],
+          combineConsts,
+          { 0: o, 1: ml, 2: block, 3: out },
+          [Math.ceil((heads * hd) / 256), 2],
+        ),
+      ]);
+      const want = new Float64Array(2 * heads * hd);
+      for (let i = 0; i < 2; i++)
+        for (let h = 0; h < heads; h++) {
+          const kv = Math.floor(h / gq),
+            begin = window ? Math.max(0, counts[i] - window) : 0,
+            s = [];
+          const at = pos => ((order[Math.floor(pos / page)] * kvHeads + kv) * page + (pos % page)) * hd;
+          for (let pos = begin; pos < counts[i]; pos++) {
+            let dot = 0;
+            for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * fromHalf(keys[at(pos) + d]);
+            s.push(softcap ? softcap * Math.tanh((dot * scale) / softcap) : dot * scale);
+          }
+          const top = Math.max(...s),
+            e = s.map(v => Math.exp(v - top)),
+            sum = e.reduce((a, v) => a + v);
+          for (let d = 0; d < hd; d++)
+            want[(i * heads + h) * hd + d] = e.reduce(
+              (a, v, p) => a + (v / sum) * fromHalf(values[at(begin + p) + d]),
+              0,
+            );
+        }
+      check(
+        `attention ${team} HD ${hd} GQ ${gq} PAGE ${page} KV ${n} window ${window} softcap ${softcap}`,
+        (await unblock(out, 2, heads * hd)).value,
+        want,
+        1e-2,
+      );
 
-    const w = weights('q4', 64, heads * hd), h = floats(64), hBuffer = upload(h), first = want.subarray(0, heads * hd);
-    submit([await step([team, 'q8_block', 'dot_q4', 'splits', 'combine', 'x_attention', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
-      { ...combineConsts, ...rowsOf(32, 32, 2, 2, 128), NT: 1, N: 64, G: heads * hd / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES },
-      { 0: w.buffer, 1: o, 2: block, 3: hBuffer, 4: upload(floats(64)), 5: buffer(q8Stride(2) * 16), 6: ml }, [2])]);
-    const y = matvec(w, blocks(Float32Array.from(first), 1, heads * hd).value, 1);
-    check(`attention into output ${team} HD ${hd} GQ ${gq}`, await read(hBuffer, Float32Array, 64), h.map((v, i) => v + y[i]), 1e-2);
-  }
+      const w = weights('q4', 64, heads * hd),
+        h = floats(64),
+        hBuffer = upload(h),
+        first = want.subarray(0, heads * hd);
+      submit([
+        await step(
+          [
+            team,
+            'q8_block',
+            'dot_q4',
+            'splits',
+            'combine',
+            'x_attention',
+            'tokens_all',
+            'quantise32',
+            'out_residual',
+            'gemv_q8',
+          ],
+          {
+            ...combineConsts,
+            ...rowsOf(32, 32, 2, 2, 128),
+            NT: 1,
+            N: 64,
+            G: (heads * hd) / 32,
+            SCALES: w.SCALES,
+            ROW_SCALES: w.ROW_SCALES,
+          },
+          { 0: w.buffer, 1: o, 2: block, 3: hBuffer, 4: upload(floats(64)), 5: buffer(q8Stride(2) * 16), 6: ml },
+          [2],
+        ),
+      ]);
+      const y = matvec(w, blocks(Float32Array.from(first), 1, heads * hd).value, 1);
+      check(
+        `attention into output ${team} HD ${hd} GQ ${gq}`,
+        await read(hBuffer, Float32Array, 64),
+        h.map((v, i) => v + y[i]),
+        1e-2,
+      );
+    }
 }
 
 async function embed() {
-  for (const [team, sizes] of TEAMS) for (const family of ['q4', 'q8']) {
-    const k = 96, vocab = 50, w = weights(family, vocab, k), gain = floats(k), t = 3, positions = [7, 100000, 131071], rot = 16;
-    const freqs = Float32Array.from({ length: rot / 2 }, (_, i) => 10000 ** (-2 * i / rot)), state = new Uint32Array(32);
-    state[9] = 31;
-    const block = params({ tokens: [17, -10, 49], positions, sequences: [0, 0, 0] }), h = buffer(t * k * 4);
-    const out = buffer(t * q8Stride(3) * 16), rope = buffer(t * rot * 4);
-    submit([await step([team, 'q8_block', `dot_${family}`, 'embed_q8'],
-      { ...P, ...sizes, WG: 64, G: k / 32, SCALES: w.SCALES, ROW_SCALES: w.ROW_SCALES, VOCAB: vocab, ROT: rot, FACTOR: { f32: 2 }, MAGNITUDE: { f32: 1.5 } },
-      { 0: w.buffer, 1: upload(state), 2: block, 3: h, 4: upload(gain), 5: out, 6: upload(freqs), 7: rope }, [t])]);
-    const want = [17, 31, 49].flatMap(id => [...w.value.subarray(id * k, id * k + k)].map(v => 2 * v)), after = await unblock(out, t, k);
-    check(`embed ${team} ${family}`, await read(h, Float32Array, t * k), want, 1e-6);
-    check(`embed int8 ${team} ${family}`, after.value, want.map((v, i) => v * gain[i % k]), 1e-2);
-    check(`embed squares ${team}`, [after.squares(2, 2)], [want.slice(2 * k + 64).reduce((a, v) => a + v * v, 0)], 1e-5);
-    const turns = positions.flatMap(p => [...freqs].flatMap(f => [1.5 * Math.cos(p * f), 1.5 * Math.sin(p * f)]));
-    check(`rotation ${team}`, await read(rope, Float32Array, t * rot), turns, 2e-5);
-  }
-}
-
-// Philox4x32-10 as published, for the reference of the draws.
-function philox(position, low, high) {
-  let c = [position, 0, 0, 0].map(BigInt), k = [low, high].map(BigInt);
-  for (let i = 0; i < 10; i++) {
-    const a = 0xD2511F53n * c[0], b = 0xCD9E8D57n * c[2], mask = 0xffffffffn;
-    c = [(b >> 32n) ^ c[1] ^ k[0], b & mask, (a >> 32n) ^ c[3] ^ k[1], a & mask];
-    k = [(k[0] + 0x9E3779B9n) & mask, (k[1] + 0xBB67AE85n) & mask];
-  }
-  return Number(((c[1] << 32n) | c[0]) >> 11n) * 2 ** -53;
-}
-/// As graph/step.h defines a draw.
-function draw(logits, s, recent, mask) {
-  const l = Float64Array.from(logits), counts = new Map();
-  for (const id of recent) counts.set(id, (counts.get(id) ?? 0) + 1);
-  for (const [id, n] of counts) { l[id] = l[id] > 0 ? l[id] / s.repetition : l[id] * s.repetition; l[id] -= n * s.frequency + s.presence; }
-  let left = [...l.keys()].filter(i => !mask || (mask[i >> 5] >>> (i & 31)) & 1);
-  left.sort((a, b) => l[b] - l[a] || a - b);
-  if (s.temperature === 0) return left[0];
-  if (s.topK) left = left.slice(0, s.topK);
-  const top = l[left[0]], mass = left.reduce((a, i) => a + Math.exp(l[i] - top), 0);
-  if (s.topP < 1) { let sum = 0, n = 0; while (n < left.length && sum < s.topP * mass) sum += Math.exp(l[left[n++]] - top); left = left.slice(0, n); }
-  if (s.minP > 0) left = left.filter(i => l[i] >= top + Math.log(s.minP));
-  left.sort((a, b) => a - b);
-  const p = left.map(i => Math.exp((l[i] - top) / s.temperature)), aim = philox(s.position, s.low, s.high) * p.reduce((a, v) => a + v);
-  let sum = 0;
-  for (let i = 0; i < left.length; i++) { sum += p[i]; if (aim < sum) return left[i]; }
-  return left.at(-1);
-}
-async function sampling() {
-  const vocab = 1003, rows = 4, chunk = 256, bits = v => new Uint32Array(new Float32Array([v]).buffer)[0];
-  const base = { temperature: 0.8, topK: 0, topP: 1, minP: 0, repetition: 1, frequency: 0, presence: 0 };
-  const cases = [{ temperature: 0 }, { temperature: 0, repetition: 3, presence: 2 }, {}, { topK: 5 }, { topK: 1 }, { topP: 0.6 }, { minP: 0.2 },
-    { topK: 40, topP: 0.9, minP: 0.05, repetition: 1.2, frequency: 0.3, presence: 0.1 }, { masked: true, topP: 0.7 }, { masked: true, temperature: 0 },
-    { topK: 20, ties: true }, { topP: 0.5, ties: true }, { temperature: 0, ties: true }];
-  for (const settings of cases) {
-    const s = { ...base, ...settings }, tail = [], samples = [], wants = [], recent = [], masks = [];
-    const logits = floats(rows * vocab, () => (s.ties ? Math.round(normal() * 2) : normal() * 3));
-    for (let r = 0; r < rows; r++) recent.push(Array.from({ length: 20 }, () => Math.floor(random() * (r ? vocab : 10))));
-    const maskWords = Math.ceil(vocab / 32), at = P.P_PAGES + 20 * rows;
-    for (let r = 0; r < rows; r++) masks.push(Uint32Array.from({ length: maskWords }, () => Math.floor(random() * 2 ** 32)));
-    tail.push(...recent.flat(), ...masks.flatMap(m => [...m]));
-    for (let r = 0; r < rows; r++) {
-      const own = { ...s, position: 100 * r + 3, low: 12345 + r, high: 77 };
-      samples.push([bits(s.temperature), s.topK, bits(s.topP), bits(s.minP), bits(s.repetition), bits(s.frequency), bits(s.presence), own.low, own.high,
-        own.position, 8 * r + 1, r === 2 ? 0 : 1 | (s.masked ? 2 : 0), P.P_PAGES + 20 * r, 20, at + maskWords * r, 0]);
-      wants.push(r === 2 ? 0 : draw(logits.subarray(r * vocab, (r + 1) * vocab), own, recent[r], s.masked ? masks[r] : undefined));
+  for (const [team, sizes] of TEAMS)
+    for (const family of ['q4', 'q8']) {
+      const k = 96,
+        vocab = 50,
+        w = weights(family, vocab, k),
+        gain = floats(k),
+        t = 3,
+        positions = [7, 100000, 131071],
+        rot = 16;
+      const freqs = Float32Array.from({ length: rot / 2 }, (_, i) => 10000 ** ((-2 * i) / rot)),
+        state = new Uint32Array(32);
+      state[9] = 31;
+      const block = params({ tokens: [17, -10, 49], positions, sequences: [0, 0, 0] }),
+        h = buffer(t * k * 4);
+      const out = buffer(t * q8Stride(3) * 16),
+        rope = buffer(t * rot * 4);
+      submit([
+        await step(
+          [team, 'q8_block', `dot_${family}`, 'embed_q8'],
+          {
+            ...P,
+            ...sizes,
+            WG: 64,
+            G: k / 32,
+            SCALES: w.SCALES,
+            ROW_SCALES: w.ROW_SCALES,
+            VOCAB: vocab,
+            ROT: rot,
+            FACTOR: { f32: 2 },
+            MAGNITUDE: { f32: 1.5 },
+          },
+          { 0: w.buffer, 1: upload(state), 2: block, 3: h, 4: upload(gain), 5: out, 6: upload(freqs), 7: rope },
+          [t],
+        ),
+      ]);
+      const want = [17, 31, 49].flatMap(id => [...w.value.subarray(id * k, id * k + k)].map(v => 2 * v)),
+        after = await unblock(out, t, k);
+      check(`embed ${team} ${family}`, await read(h, Float32Array, t * k), want, 1e-6);
+      check(
+        `embed int8 ${team} ${family}`,
+        after.value,
+        want.map((v, i) => v * gain[i % k]),
+        1e-2,
+      );
+      check(
+        `embed squares ${team}`,
+        [after.squares(2, 2)],
+        [want.slice(2 * k + 64).reduce((a, v) => a + v * v, 0)],
+        1e-5,
+      );
+      const turns = positions.flatMap(p => [...freqs].flatMap(f => [1.5 * Math.cos(p * f), 1.5 * Math.sin(p * f)]));
+      check(`rotation ${team}`, await read(rope, Float32Array, t * rot), turns, 2e-5);
     }
-    const block = params({ rows: [0, 1, 2, 3], samples, tail }), l = upload(logits), best = buffer(rows * 4 * 8), state = buffer(128), out = buffer(16);
-    const consts = { ...P, VOCAB: vocab, CHUNK: chunk, CHUNKS: Math.ceil(vocab / chunk), WG: 128 };
-    submit([await step(['team_workgroup', 'sample_record', 'sample_scan'], consts, { 0: block, 1: l, 2: best }, [consts.CHUNKS, rows]),
-      await step(['team_workgroup', 'sample_record', 'sample_draw'], consts, { 0: block, 1: l, 2: best, 3: state, 4: out }, [rows])]);
-    same(`draw ${JSON.stringify(settings)}`, await read(out, Uint32Array, rows), wants);
-    const words = await read(state, Uint32Array, 32);
-    same(`state ${JSON.stringify(settings)}`, [0, 1, 2, 3].map(r => words[8 * r + 1]), wants);
-  }
-  // Nothing to draw from, and what is no number.
-  for (const bad of [NaN, Infinity]) {
-    const logits = floats(vocab); logits[700] = bad;
-    const block = params({ rows: [0], samples: [[bits(0.5), 0, bits(1), 0, bits(1), 0, 0, 1, 2, 3, 5, 1, P.P_PAGES, 0, 0, 0]] });
-    const consts = { ...P, VOCAB: vocab, CHUNK: chunk, CHUNKS: 4, WG: 128 }, best = buffer(64), state = upload(new Uint32Array(8).fill(9)), out = buffer(16), l = upload(logits);
-    submit([await step(['team_workgroup', 'sample_record', 'sample_scan'], consts, { 0: block, 1: l, 2: best }, [4, 1]),
-      await step(['team_workgroup', 'sample_record', 'sample_draw'], consts, { 0: block, 1: l, 2: best, 3: state, 4: out }, [1])]);
-    same(`a logit of ${bad}`, [(await read(out, Int32Array, 1))[0], (await read(state, Uint32Array, 8))[5]], [-1, 0]);
-  }
 }
 
 const suites = { products, epilogues, qkv, attention, embed, sampling };
@@ -338,5 +456,5 @@ for (const [name, run] of Object.entries(suites)) {
   await run();
   console.log(`${name}: ${((performance.now() - before) / 1e3).toFixed(1)} s`);
 }
-console.log(`${checks - failures} of ${checks} checks of single kernels passed`);
-process.exit(failures > 0 || process.exitCode ? 1 : 0);
+console.log(`${tally.checks - tally.failures} of ${tally.checks} checks of single kernels passed`);
+process.exit(tally.failures > 0 || process.exitCode ? 1 : 0);

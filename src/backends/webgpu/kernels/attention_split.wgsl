@@ -1,9 +1,10 @@
-// Attention of single tokens over the paged f16 cache, split over KV: workgroup = (kv head, split, token), 256 threads, the GQ
-// query heads of the kv head together, so that every byte of K and V is read once; blocks of 64 positions, the next block's
-// loads in flight while this one is worked on. Scores: thread = (quarter of the dims, position). Softmax: thread = (head,
-// position). Values: thread = (position modulo 2048 / HD, 8 dims). HD is 32, 64, 128 or 256; PAGE 32 or a multiple of 64.
-// LOADS = HD / 32: vec4<u32> of K, and of V, that a thread reads a block; ROUNDS = ceil(GQ / 4).
-// Writes unnormalised outputs and (maximum, sum) per split. Reads 4 bytes per position, kv head and dim.
+// Attention of single tokens over the paged f16 cache, split over KV: workgroup = (kv head, split, token), 256
+// threads, the GQ query heads of the kv head together, so that every byte of K and V is read once; blocks of 64
+// positions, the next block's loads in flight while this one is worked on. Scores: thread = (quarter of the dims,
+// position). Softmax: thread = (head, position). Values: thread = (position modulo 2048 / HD, 8 dims). HD is 32, 64,
+// 128 or 256; PAGE 32 or a multiple of 64. LOADS = HD / 32: vec4<u32> of K, and of V, that a thread reads a block;
+// ROUNDS = ceil(GQ / 4). Writes unnormalised outputs and (maximum, sum) per split. Reads 4 bytes per position, kv
+// head and dim.
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;             // [T][KV_HEADS * GQ][HD / 4]
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;       // [pages][KV_HEADS][PAGE][HD / 8] of 8 f16
 @group(0) @binding(2) var<storage, read> params: array<u32>;
@@ -13,7 +14,8 @@
 const PIECES = HD / 8u;           // threads that share a position's value
 const HEADS = KV_HEADS * GQ;
 var<workgroup> qs: array<vec4<f32>, GQ * HD / 4u>;
-var<workgroup> p: array<f32, max(2048u, GQ * 256u)>;  // [quarter][head][64] scores; [head][64] probabilities; the last sums
+// [quarter][head][64] scores; [head][64] probabilities; the last sums
+var<workgroup> p: array<f32, max(2048u, GQ * 256u)>;
 var<workgroup> alphas: array<f32, GQ>;
 fn low(v: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }
 fn high(v: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)); }
@@ -50,7 +52,8 @@ $end
 $for h GQ
     var s$h$ = vec4<f32>();
 $for d LOADS
-    s$h$ += low(k$d$) * qs[$h$u * (HD / 4u) + part * 2u * LOADS + 2u * $d$u] + high(k$d$) * qs[$h$u * (HD / 4u) + part * 2u * LOADS + 2u * $d$u + 1u];
+    s$h$ += low(k$d$) * qs[$h$u * (HD / 4u) + part * 2u * LOADS + 2u * $d$u] + high(k$d$) *
+        qs[$h$u * (HD / 4u) + part * 2u * LOADS + 2u * $d$u + 1u];
 $end
     p[part * GQ * 64u + $h$u * 64u + j] = s$h$.x + s$h$.y + s$h$.z + s$h$.w;
 $end
@@ -60,7 +63,8 @@ $for d LOADS
 $end
     workgroupBarrier();
 $for r ROUNDS
-    let i$r$ = min(t + $r$u * 256u, GQ * 64u - 1u); var e$r$ = p[i$r$] + p[GQ * 64u + i$r$] + p[GQ * 128u + i$r$] + p[GQ * 192u + i$r$];
+    let i$r$ = min(t + $r$u * 256u, GQ * 64u - 1u);
+    var e$r$ = p[i$r$] + p[GQ * 64u + i$r$] + p[GQ * 128u + i$r$] + p[GQ * 192u + i$r$];
     if (SOFTCAP > 0.0) { e$r$ = SOFTCAP * tanh(e$r$ / max(SOFTCAP, 1e-30)); }
     if (base + j >= end || base + j < visible) { e$r$ = -3.4e38; }
     let top$r$ = max(m$r$, max_of(64u, e$r$, t)); let alpha$r$ = exp(m$r$ - top$r$);
@@ -96,6 +100,8 @@ $for h GQ
   }
 $end
 $for r ROUNDS
-  if (j == 0u && part + 4u * $r$u < GQ) { part_ml[(token * HEADS + kv * GQ + part + 4u * $r$u) * SPLITS + split] = vec2<f32>(m$r$, l$r$); }
+  if (j == 0u && part + 4u * $r$u < GQ) {
+    part_ml[(token * HEADS + kv * GQ + part + 4u * $r$u) * SPLITS + split] = vec2<f32>(m$r$, l$r$);
+  }
 $end
 }

@@ -1,4 +1,5 @@
-// Elements 4 * i .. 4 * i + 3 of a token's attention output, from the parts that attention_split.wgsl left of n positions.
+// Elements 4 * i .. 4 * i + 3 of a token's attention output, from the parts that attention_split.wgsl left of n
+// positions.
 fn combine(token: u32, i: u32, n: u32) -> vec4<f32> {
   let first = (token * HEADS + i / (HD / 4u)) * SPLITS; let used = splits_used(n); let d = i % (HD / 4u);
   var m = -3.4e38;

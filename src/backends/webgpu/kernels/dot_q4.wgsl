@@ -1,8 +1,12 @@
-// Weights d * (q - 8), 4.5 bits each. Plane of quants: per group of 32 one vec4<u32>, byte j = w[j] | w[16 + j] << 4; then,
-// from vec4 number SCALES on, f16 d of every group, two to a word.
+// Weights d * (q - 8), 4.5 bits each. Plane of quants: per group of 32 one vec4<u32>, byte j = w[j] | w[16 + j] << 4;
+// then, from vec4 number SCALES on, f16 d of every group, two to a word.
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { q: vec4<u32>, d: f32 }
-fn w_scale(row: u32, k: u32) -> f32 { let i = row * ROW_SCALES + k; let v = unpack2x16float(weights[SCALES + i / 8u][(i / 2u) & 3u]); return select(v.x, v.y, (i & 1u) == 1u); }
+fn w_scale(row: u32, k: u32) -> f32 {
+  let i = row * ROW_SCALES + k;
+  let v = unpack2x16float(weights[SCALES + i / 8u][(i / 2u) & 3u]);
+  return select(v.x, v.y, (i & 1u) == 1u);
+}
 fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[i], w_scale(row, k)); }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);

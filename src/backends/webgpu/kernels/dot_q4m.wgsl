@@ -1,8 +1,11 @@
-// Weights d * q + m, 5 bits each. Plane of quants as in dot_q4.wgsl; then, from vec4 number SCALES on, a word of two f16
-// (d, m) for every group.
+// Weights d * q + m, 5 bits each. Plane of quants as in dot_q4.wgsl; then, from vec4 number SCALES on, a word of two
+// f16 (d, m) for every group.
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { q: vec4<u32>, d: vec2<f32> }
-fn w_scale(row: u32, k: u32) -> vec2<f32> { let i = row * ROW_SCALES + k; return unpack2x16float(weights[SCALES + i / 4u][i & 3u]); }
+fn w_scale(row: u32, k: u32) -> vec2<f32> {
+  let i = row * ROW_SCALES + k;
+  return unpack2x16float(weights[SCALES + i / 4u][i & 3u]);
+}
 fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[i], w_scale(row, k)); }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);

@@ -1,10 +1,20 @@
-// Weights d * q + m, 6 bits each. Plane of quants as in dot_q4.wgsl; then, from vec4 number SCALES on, a word of two f16
-// (d, m) for every 16 weights.
+// Weights d * q + m, 6 bits each. Plane of quants as in dot_q4.wgsl; then, from vec4 number SCALES on, a word of two
+// f16 (d, m) for every 16 weights.
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { q: vec4<u32>, low: vec2<f32>, high: vec2<f32> }
-fn w_scale(row: u32, k: u32) -> vec2<f32> { let i = row * ROW_SCALES + k; return unpack2x16float(weights[SCALES + i / 4u][i & 3u]); }  // of weights 16 k ...
-fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[i], w_scale(row, 2u * k), w_scale(row, 2u * k + 1u)); }
-fn sum16(v: vec4<u32>) -> f32 { return f32(dot4I8Packed(v.x, 0x01010101u) + dot4I8Packed(v.y, 0x01010101u) + dot4I8Packed(v.z, 0x01010101u) + dot4I8Packed(v.w, 0x01010101u)); }
+// of weights 16 k ...
+fn w_scale(row: u32, k: u32) -> vec2<f32> {
+  let i = row * ROW_SCALES + k;
+  return unpack2x16float(weights[SCALES + i / 4u][i & 3u]);
+}
+fn w_group(row: u32, k: u32) -> Group {
+  let i = row * G + k;
+  return Group(weights[i], w_scale(row, 2u * k), w_scale(row, 2u * k + 1u));
+}
+fn sum16(v: vec4<u32>) -> f32 {
+  return f32(dot4I8Packed(v.x, 0x01010101u) + dot4I8Packed(v.y, 0x01010101u) + dot4I8Packed(v.z, 0x01010101u) +
+      dot4I8Packed(v.w, 0x01010101u));
+}
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
   let m = dot4I8Packed(a.x, lo.x) + dot4I8Packed(a.y, lo.y) + dot4I8Packed(a.z, lo.z) + dot4I8Packed(a.w, lo.w);

@@ -1,12 +1,20 @@
-// Weights d * q + m, 9 bits each. Plane of quants: per group of 32 two vec4<u32>, four int8 to a word in order; then, from vec4
-// number SCALES on, a word of two f16 (d, m) for every group.
+// Weights d * q + m, 9 bits each. Plane of quants: per group of 32 two vec4<u32>, four int8 to a word in order; then,
+// from vec4 number SCALES on, a word of two f16 (d, m) for every group.
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32> }
-fn w_scale(row: u32, k: u32) -> vec2<f32> { let i = row * ROW_SCALES + k; return unpack2x16float(weights[SCALES + i / 4u][i & 3u]); }
-fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[2u * i], weights[2u * i + 1u], w_scale(row, k)); }
+fn w_scale(row: u32, k: u32) -> vec2<f32> {
+  let i = row * ROW_SCALES + k;
+  return unpack2x16float(weights[SCALES + i / 4u][i & 3u]);
+}
+fn w_group(row: u32, k: u32) -> Group {
+  let i = row * G + k;
+  return Group(weights[2u * i], weights[2u * i + 1u], w_scale(row, k));
+}
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
-  let n = dot4I8Packed(w.lo.x, lo.x) + dot4I8Packed(w.lo.y, lo.y) + dot4I8Packed(w.lo.z, lo.z) + dot4I8Packed(w.lo.w, lo.w)
-        + dot4I8Packed(w.hi.x, hi.x) + dot4I8Packed(w.hi.y, hi.y) + dot4I8Packed(w.hi.z, hi.z) + dot4I8Packed(w.hi.w, hi.w);
+  let n = dot4I8Packed(w.lo.x, lo.x) + dot4I8Packed(w.lo.y, lo.y) + dot4I8Packed(w.lo.z, lo.z) +
+      dot4I8Packed(w.lo.w, lo.w)
+        + dot4I8Packed(w.hi.x, hi.x) + dot4I8Packed(w.hi.y, hi.y) + dot4I8Packed(w.hi.z, hi.z) +
+            dot4I8Packed(w.hi.w, hi.w);
   return w.d.x * x.x * f32(n) + w.d.y * x.y;
 }
 fn w_four(row: u32, e: u32) -> vec4<f32> {

@@ -1,11 +1,19 @@
 // As dot_q8.wgsl with a scale per 16 weights: from vec4 number SCALES on, a word of two f16 for every group of 32.
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;  // planes.h
 struct Group { lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32> }
-fn w_scale(row: u32, k: u32) -> vec2<f32> { let i = row * (ROW_SCALES / 2u) + k; return unpack2x16float(weights[SCALES + i / 4u][i & 3u]); }
-fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[2u * i], weights[2u * i + 1u], w_scale(row, k)); }
+fn w_scale(row: u32, k: u32) -> vec2<f32> {
+  let i = row * (ROW_SCALES / 2u) + k;
+  return unpack2x16float(weights[SCALES + i / 4u][i & 3u]);
+}
+fn w_group(row: u32, k: u32) -> Group {
+  let i = row * G + k;
+  return Group(weights[2u * i], weights[2u * i + 1u], w_scale(row, k));
+}
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
-  let a = dot4I8Packed(w.lo.x, lo.x) + dot4I8Packed(w.lo.y, lo.y) + dot4I8Packed(w.lo.z, lo.z) + dot4I8Packed(w.lo.w, lo.w);
-  let b = dot4I8Packed(w.hi.x, hi.x) + dot4I8Packed(w.hi.y, hi.y) + dot4I8Packed(w.hi.z, hi.z) + dot4I8Packed(w.hi.w, hi.w);
+  let a = dot4I8Packed(w.lo.x, lo.x) + dot4I8Packed(w.lo.y, lo.y) + dot4I8Packed(w.lo.z, lo.z) +
+      dot4I8Packed(w.lo.w, lo.w);
+  let b = dot4I8Packed(w.hi.x, hi.x) + dot4I8Packed(w.hi.y, hi.y) + dot4I8Packed(w.hi.z, hi.z) +
+      dot4I8Packed(w.hi.w, hi.w);
   return x.x * (w.d.x * f32(a) + w.d.y * f32(b));
 }
 fn w_four(row: u32, e: u32) -> vec4<f32> {

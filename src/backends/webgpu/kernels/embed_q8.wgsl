@@ -1,5 +1,6 @@
-// Begins a step: h = FACTOR * embedding of each token (an id, or -1 - word where an earlier step left it in `state`), int8 of
-// h * gain of the first norm with the partial sums of h^2, and cos and sin of the token's position. Workgroup = token.
+// Begins a step: h = FACTOR * embedding of each token (an id, or -1 - word where an earlier step left it in `state`),
+// int8 of h * gain of the first norm with the partial sums of h^2, and cos and sin of the token's position. Workgroup
+// = token.
 @group(0) @binding(1) var<storage, read> state: array<u32>;
 @group(0) @binding(2) var<storage, read> params: array<u32>;
 @group(0) @binding(3) var<storage, read_write> h: array<vec4<f32>>;     // [T][G * 8]
@@ -7,7 +8,8 @@
 @group(0) @binding(5) var<storage, read_write> out: array<u32>;         // [T] blocks of G groups
 @group(0) @binding(6) var<storage, read> freqs: array<f32>;             // [ROT / 2]
 @group(0) @binding(7) var<storage, read_write> rope: array<vec2<f32>>;  // [T][ROT / 2] (cos, sin) * MAGNITUDE
-// cos and sin of pos * freq. The product is split so that turns come off exactly: the functions themselves are only good near 0.
+// cos and sin of pos * freq. The product is split so that turns come off exactly: the functions themselves are only
+// good near 0.
 fn cos_sin(pos: u32, freq: f32) -> vec2<f32> {
   let coarse = bitcast<f32>(bitcast<u32>(freq) & 0xfffff000u); let fine = freq - coarse;  // 12 + 12 bits
   let high = f32(pos & 0xfffff000u); let low = f32(pos & 0xfffu);

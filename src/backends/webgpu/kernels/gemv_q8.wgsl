@@ -1,8 +1,9 @@
-// y[token][row] = W[row, :] . x[token, :] for NT tokens at a time, int8 activations (q8_block.wgsl), packed 4x8 products.
-// Workgroup (x, y) owns OUT results of each of tokens y * NT .. + NT - 1; ROWS = OUT weight rows (2 * OUT for gate and up).
-// A job is R rows in one of KS parts of K; a team takes a job, its lanes stride the groups, so that a loaded weight serves NT
-// tokens and a loaded activation R rows. Composed with team_*, dot_*, one x_* (how x is had), one tokens_* (which tokens) and
-// one out_* (what becomes of the results). What does not depend on the product (residual, gain) is loaded before it.
+// y[token][row] = W[row, :] . x[token, :] for NT tokens at a time, int8 activations (q8_block.wgsl), packed 4x8
+// products. Workgroup (x, y) owns OUT results of each of tokens y * NT .. + NT - 1; ROWS = OUT weight rows (2 * OUT
+// for gate and up). A job is R rows in one of KS parts of K; a team takes a job, its lanes stride the groups, so that
+// a loaded weight serves NT tokens and a loaded activation R rows. Composed with team_*, dot_*, one x_* (how x is
+// had), one tokens_* (which tokens) and one out_* (what becomes of the results). What does not depend on the product
+// (residual, gain) is loaded before it.
 @group(0) @binding(2) var<storage, read> params: array<u32>;
 const JOBS = ROWS / R * KS;
 var<workgroup> y: array<f32, NT * KS * ROWS>;

@@ -1,11 +1,13 @@
-// Rotates q and k, writes k and v to the f16 cache. Rows of the weight: HEADS * HD of q, KV_HEADS * HD of k, as many of v.
-// A thread owns two pairs: dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1 and the same HD / 2
-// higher, so that it writes whole words. OUT a multiple of 4; all of HD turns.
+// Rotates q and k, writes k and v to the f16 cache. Rows of the weight: HEADS * HD of q, KV_HEADS * HD of k, as many
+// of v. A thread owns two pairs: dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1 and
+// the same HD / 2 higher, so that it writes whole words. OUT a multiple of 4; all of HD turns.
 @group(0) @binding(3) var<storage, read_write> q: array<f32>;        // [T][HEADS][HD]
 @group(0) @binding(4) var<storage, read_write> k_cache: array<u32>;  // two f16 to a word
 @group(0) @binding(5) var<storage, read_write> v_cache: array<u32>;
 @group(0) @binding(6) var<storage, read> rope: array<vec2<f32>>;     // [T][HD / 2] (cos, sin)
-fn dim_of(j: u32, e: u32) -> u32 { return select(2u * j + (e & 1u) + (e / 2u) * (HD / 2u), 4u * j + e, INTERLEAVED == 1u); }
+fn dim_of(j: u32, e: u32) -> u32 {
+  return select(2u * j + (e & 1u) + (e / 2u) * (HD / 2u), 4u * j + e, INTERLEAVED == 1u);
+}
 fn row_of(wg: u32, i: u32) -> u32 {
   let quad = min(wg * OUT + i, N - 1u) / 4u;
   return quad / (HD / 4u) * HD + dim_of(quad % (HD / 4u), i & 3u);

@@ -1,7 +1,8 @@
-// First half of drawing a token: workgroup (x, r) takes CHUNK logits of row r, applies penalties and mask in place, and leaves
-// their best (the largest, of equals the lowest id). NaN and +infinity leave the key 0xffffffff.
+// First half of drawing a token: workgroup (x, r) takes CHUNK logits of row r, applies penalties and mask in place,
+// and leaves their best (the largest, of equals the lowest id). NaN and +infinity leave the key 0xffffffff.
 @group(0) @binding(0) var<storage, read> params: array<u32>;
-@group(0) @binding(1) var<storage, read_write> logits: array<u32>;      // [R][VOCAB] f32; words, because shaders cannot write infinity
+// [R][VOCAB] f32; words, because shaders cannot write infinity
+@group(0) @binding(1) var<storage, read_write> logits: array<u32>;
 @group(0) @binding(2) var<storage, read_write> best: array<vec2<u32>>;  // [R][CHUNKS] (key, id)
 var<workgroup> keys: array<u32, WG>;
 var<workgroup> ids: array<u32, WG>;
@@ -34,7 +35,10 @@ fn kernel(wid: vec3<u32>, t: u32) {
   keys[t] = key; ids[t] = id;
   for (var d = WG / 2u; d > 0u; d /= 2u) {
     workgroupBarrier();
-    if (t < d && (keys[t + d] > keys[t] || (keys[t + d] == keys[t] && ids[t + d] < ids[t]))) { keys[t] = keys[t + d]; ids[t] = ids[t + d]; }
+    if (t < d && (keys[t + d] > keys[t] || (keys[t + d] == keys[t] && ids[t + d] < ids[t]))) {
+      keys[t] = keys[t + d];
+      ids[t] = ids[t + d];
+    }
   }
   if (t == 0u) { best[r * CHUNKS + wid.x] = vec2<u32>(keys[0], ids[0]); }
 }

@@ -1,4 +1,5 @@
-// The same functions as team_subgroup.wgsl through workgroup memory, for devices without subgroups: a team is 32 threads.
+// The same functions as team_subgroup.wgsl through workgroup memory, for devices without subgroups: a team is 32
+// threads.
 const lanes = 32u;
 var<private> lane: u32;
 var<workgroup> team_sums: array<f32, WG>;

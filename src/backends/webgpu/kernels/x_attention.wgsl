@@ -18,6 +18,11 @@ fn load_x(t: u32) {
   workgroupBarrier();
 }
 fn x_factor(token: u32, t: u32) -> f32 { return 1.0; }
-fn x_lo(token: u32, k: u32) -> vec4<u32> { return vec4<u32>(xq[k * 4u], xq[k * 4u + 1u], xq[k * 4u + 2u], xq[k * 4u + 3u]); }
-fn x_hi(token: u32, k: u32) -> vec4<u32> { let i = (G + k) * 4u; return vec4<u32>(xq[i], xq[i + 1u], xq[i + 2u], xq[i + 3u]); }
+fn x_lo(token: u32, k: u32) -> vec4<u32> {
+  return vec4<u32>(xq[k * 4u], xq[k * 4u + 1u], xq[k * 4u + 2u], xq[k * 4u + 3u]);
+}
+fn x_hi(token: u32, k: u32) -> vec4<u32> {
+  let i = (G + k) * 4u;
+  return vec4<u32>(xq[i], xq[i + 1u], xq[i + 2u], xq[i + 3u]);
+}
 fn x_scale(token: u32, k: u32) -> vec2<f32> { return xs[k]; }

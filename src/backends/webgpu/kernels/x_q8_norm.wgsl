@@ -1,5 +1,5 @@
-// x is had as int8 blocks of h * gain with partial sums of h^2: 1 / rms(h) is one factor of the whole product, applied after
-// it, so that the norm costs no dispatch and no pass of its own. EPS as in RMSNorm.
+// x is had as int8 blocks of h * gain with partial sums of h^2: 1 / rms(h) is one factor of the whole product,
+// applied after it, so that the norm costs no dispatch and no pass of its own. EPS as in RMSNorm.
 @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;  // [T] blocks of G groups
 fn load_x(t: u32) {}
 fn x_factor(token: u32, t: u32) -> f32 {
