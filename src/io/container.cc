@@ -1,5 +1,14 @@
 #include "io/container.h"
 
+#ifdef __wasi__
+
+// A module has the memory that JavaScript gives it, and its libc no file streams.
+std::optional<uint64_t> tern::io::container_memory_limit(const std::string&, const std::string&) {
+  return std::nullopt;
+}
+
+#else
+
 #include <charconv>
 #include <fstream>
 #include <string_view>
@@ -46,3 +55,5 @@ std::optional<uint64_t> container_memory_limit(const std::string& groups, const 
 }
 
 }  // namespace tern::io
+
+#endif
