@@ -1,5 +1,6 @@
 #include "apps/wasm/session.h"
 
+#include "apps/wasm/js_device.h"
 #include "apps/wasm/request_json.h"
 #include "engine/memory.h"
 
@@ -23,10 +24,25 @@ Result<engine::EngineOptions> engine_options(const Json& json) {
   return options;
 }
 
-Result<std::unique_ptr<backends::Backend>> backend_for(const Json& json) {
+Result<std::unique_ptr<backends::Backend>> cpu() {
+  return backends::make_backend("cpu", {});
+}
+
+/// The backend to begin with, and those to go on with when it is lost.
+struct Devices {
+  std::unique_ptr<backends::Backend> first;
+  std::vector<engine::BackendFactory> others;
+};
+
+Result<Devices> devices_for(const Json& json) {
   const std::string device = TRY(json_string(json, "device", "cpu"));
-  if (device == "cpu") return backends::make_backend("cpu", {});
-  return fail(ErrorCode::kInvalidArgument, "\"device\" is \"{}\", allowed are cpu and gpu.", device);
+  if (device == "cpu") return Devices{.first = TRY(cpu()), .others = {}};
+  if (device != "gpu") {
+    return fail(ErrorCode::kInvalidArgument, "\"device\" is \"{}\", allowed are cpu and gpu.", device);
+  }
+  auto gpu = TRY(open_gpu());
+  if (!gpu) return fail(ErrorCode::kNotFound, "The GPU is not open yet; JavaScript asks for it first.");
+  return Devices{.first = std::move(gpu), .others = {open_gpu, cpu}};
 }
 
 Json logprob_json(const engine::TokenLogprob& entry) {
@@ -71,9 +87,10 @@ Result<Json> Session::open(std::string_view text) {
   const Json json = TRY_CTX(parse_json(text), "while reading the options of a model");
   const std::string path = TRY(json_string(json, "path"));
   const engine::EngineOptions options = TRY(engine_options(json));
-  model_ = TRY(engine::load_model(path, TRY(backend_for(json)), options));
-  const engine::MemoryEstimate memory =
-      engine::estimate_memory(model_->engine->plan(), *model_->backend, model_->engine->context());
+  Devices devices = TRY(devices_for(json));
+  model_ = TRY(engine::load_model(path, std::move(devices.first), options, {}, std::move(devices.others)));
+  const engine::MemoryEstimate memory = engine::estimate_memory(model_->engine->plan(), *model_->backend,
+                                                                model_->engine->context(), model_->hparams.vocab);
   return Json{{"arch", model_->hparams.arch},
               {"name", model_->files.name},
               {"vocab", model_->hparams.vocab},

@@ -1,0 +1,128 @@
+// Models through the whole of the web package: WebAssembly plans, the TypeScript player plays on Dawn. Stated against
+// PyTorch's logits in float64 and its greedy tokens (tests/data/golden), and against the CPU.
+// TERN_TEST_ALL=1: every position of every model, and devices without f16, without subgroups, with default limits.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { after, before, test } from "node:test";
+import { Engine } from "../src/engine.js";
+import type { ModelOptions } from "../src/engine.js";
+import type { DeviceLimits } from "../src/gpu.js";
+import { GpuHost } from "../src/gpu_host.js";
+import { nodeFiles, nodeGpu, readModule, repositoryPath } from "../src/node.js";
+
+const demo = repositoryPath("models/tern-demo-q8_0.gguf");
+const goldenFolder = repositoryPath("tests/data/golden");
+const all = process.env["TERN_TEST_ALL"] !== undefined;
+const kTop = 20; // logprobs that a request may ask for
+// Logits within 2e-4 of the golden ones; a log probability differs by that, and by as much in its normaliser.
+const kBound = 4e-4;
+
+let gpu: GPU;
+const engines: Engine[] = [];
+
+before(async () => {
+  gpu = await nodeGpu();
+});
+after(() => {
+  for (const engine of engines) engine.player?.destroy();
+});
+
+async function open(path: string, options: ModelOptions = {}, limits: DeviceLimits = {}): Promise<Engine> {
+  const log = (text: string) => process.stderr.write(text);
+  const engine = await Engine.create(readModule(), nodeFiles, log, new GpuHost(gpu, limits));
+  engines.push(engine);
+  const info = await engine.open(path, { device: "gpu", ...options });
+  assert.ok(!info.device.startsWith("cpu"), info.device);
+  return engine;
+}
+
+interface Golden {
+  ids: number[];
+  greedy: number[];
+  logits: Float32Array; // [ids, vocab]
+  vocab: number;
+}
+
+/// NumPy's format, version 1.0: magic, version, length of the header, header, values.
+function readGolden(model: string): Golden {
+  const folder = `${goldenFolder}/${model}`;
+  const json = JSON.parse(fs.readFileSync(`${folder}/golden.json`, "utf8")) as Record<string, unknown>;
+  const npy = fs.readFileSync(`${folder}/golden_logits.npy`);
+  const header = npy.readUInt16LE(8);
+  const logits = new Float32Array(npy.buffer.slice(npy.byteOffset + 10 + header, npy.byteOffset + npy.length));
+  const ids = json["ids"] as number[];
+  return { ids, greedy: json["greedy"] as number[], logits, vocab: logits.length / ids.length };
+}
+
+function logprobsOf(logits: Float32Array): Float64Array {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+  return Float64Array.from(logits, (logit) => logit - largest - Math.log(sum));
+}
+
+async function compareLogits(engine: Engine, golden: Golden, position: number): Promise<void> {
+  const { ids, logits, vocab } = golden;
+  const tokens = ids.slice(0, position + 1);
+  const request = { tokens, max_tokens: 1, temperature: 0, logprobs: kTop, ignore_eos: true };
+  const answer = await engine.complete(request);
+  const expected = logprobsOf(logits.subarray(position * vocab, (position + 1) * vocab));
+  const top = answer.events[0]?.top ?? [];
+  assert.equal(top.length, kTop);
+  for (const { token, logprob } of top) {
+    const want = expected[token] ?? NaN;
+    assert.ok(Math.abs(logprob - want) <= kBound, `position ${position}, token ${token}: ${logprob}, not ${want}`);
+  }
+}
+
+async function compareModel(model: string, limits: DeviceLimits = {}): Promise<void> {
+  const golden = readGolden(model);
+  const engine = await open(`${goldenFolder}/${model}`, { kv: "f32" }, limits);
+  const last = golden.ids.length - 1;
+  const positions = all ? golden.ids.keys() : [0, Math.floor(last / 2), last];
+  for (const position of positions) await compareLogits(engine, golden, position);
+  const request = { tokens: golden.ids, max_tokens: 32, temperature: 0, ignore_eos: true };
+  assert.deepEqual((await engine.complete(request)).tokens, golden.greedy);
+}
+
+for (const model of fs.readdirSync(goldenFolder)) {
+  // Weights in 4 bits have activations in 8: other logits than PyTorch's, by design.
+  if (model.includes("awq")) continue;
+  test(`${model}: PyTorch's logits and greedy tokens`, () => compareModel(model));
+}
+
+const poorer: [string, DeviceLimits][] = [
+  ["without shader-f16", { f16: false }],
+  ["without subgroups", { subgroups: false }],
+  ["without packed dot products", { packed_dot: false }],
+  ["with WebGPU's default limits", { default_limits: true }],
+  ["with nothing", { f16: false, subgroups: false, packed_dot: false, default_limits: true }],
+];
+for (const [name, limits] of poorer) {
+  test(`a device ${name} gives the same`, { skip: !all && limits.subgroups === undefined }, async () => {
+    await compareModel("llama31-gqa-ropescale", limits);
+  });
+}
+
+test("the demo model answers", async () => {
+  const engine = await open(demo);
+  const messages = [{ role: "user", content: "What is 2+2?" }];
+  const answer = await engine.complete({ messages, temperature: 0, max_tokens: 32 });
+  assert.equal(answer.text.trim(), "2 + 2 = 4");
+});
+
+test("a lost device is replaced in mid-answer, and the answer goes on as if nothing had been", async () => {
+  const messages = [{ role: "user", content: "What is Tern?" }];
+  const request = { messages, temperature: 0, max_tokens: 20 };
+  const engine = await open(demo);
+  const expected = await engine.complete(request);
+  const told: string[] = [];
+  let tokens = 0;
+  const answer = await engine.complete(request, (event) => {
+    if (event.device !== undefined) told.push(event.device);
+    if (event.token !== undefined && ++tokens === 5) engine.player?.lose();
+  });
+  assert.equal(answer.text, expected.text);
+  assert.ok(told.length > 0, "the loss is reported");
+  assert.equal(engine.stats()["device_losses"], 1);
+  assert.notEqual(engine.player, null, "it goes on on a GPU");
+});
