@@ -16,12 +16,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (expert < EXPERT0 || expert - EXPERT0 >= EXPERTS) { return; }
   let n = group.x * 4u + thread / 32u;
   let row = (expert - EXPERT0) * N + min(n, N - 1u);
-  let from = select(m / TOP, m, ROW_PER_EXPERT == 1u) * X_STRIDE + X_COL0;
+  let begin = select(m / TOP, m, ROW_PER_EXPERT == 1u) * X_STRIDE + X_COL0;
   var sum = 0.0;
   for (var k = thread % 32u * 8u; k < COLS; k += 256u) {
     let weights = weights8(row, k);
     for (var i = 0u; i < 8u; i++) {
-      if (k + i < COLS) { sum += weights[i / 4u][i % 4u] * x[from + k + i]; }
+      if (k + i < COLS) { sum += weights[i / 4u][i % 4u] * x[begin + k + i]; }
     }
   }
   partial[thread] = sum;

@@ -5,10 +5,10 @@
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let from = group.y * X_STRIDE + X_COL0 + group.x * GROUP;
+  let begin = group.y * X_STRIDE + X_COL0 + group.x * GROUP;
   let to = group.y * OUT_STRIDE + OUT_COL0 + group.x * GROUP;
   var sum = 0.0;
-  for (var i = thread; i < GROUP; i += THREADS) { sum += x[from + i] * x[from + i]; }
+  for (var i = thread; i < GROUP; i += THREADS) { sum += x[begin + i] * x[begin + i]; }
   let factor = 1.0 / sqrt(reduce_sum(sum, thread) / f32(GROUP) + EPS);
-  for (var i = thread; i < GROUP; i += THREADS) { out[to + i] = x[from + i] * factor * gain[i]; }
+  for (var i = thread; i < GROUP; i += THREADS) { out[to + i] = x[begin + i] * factor * gain[i]; }
 }

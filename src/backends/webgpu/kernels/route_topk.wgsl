@@ -9,11 +9,11 @@
 fn main(@builtin(global_invocation_id) global: vec3<u32>) {
   let t = global.x;
   if (t >= params[ROWS_SYMBOL] * ROWS_MULTIPLE) { return; }
-  let from = t * X_STRIDE + X_COL0;
+  let begin = t * X_STRIDE + X_COL0;
   var largest = -3.0e38;
-  for (var e = 0u; e < E; e++) { largest = max(largest, logits[from + e]); }
+  for (var e = 0u; e < E; e++) { largest = max(largest, logits[begin + e]); }
   var total = 0.0;
-  for (var e = 0u; e < E; e++) { total += exp(logits[from + e] - largest); }
+  for (var e = 0u; e < E; e++) { total += exp(logits[begin + e] - largest); }
   var chosen_total = 0.0;
   var last = 3.4e38;
   var last_id = 0u;
@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) global: vec3<u32>) {
     var best = -3.4e38;
     var best_id = 0u;
     for (var e = 0u; e < E; e++) {
-      let x = logits[from + e];
+      let x = logits[begin + e];
       let is_left = x < last || (x == last && e > last_id);
       if (is_left && x > best) {
         best = x;

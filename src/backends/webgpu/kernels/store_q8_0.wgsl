@@ -7,13 +7,13 @@ fn code_word(x: vec4<f32>, inverse: f32) -> u32 {
 
 fn store(page: u32, at: u32, t: u32, col: u32, position: u32) {
   let base = page * (PAGE_VALUES / 4u + PAGE_VALUES / 64u);
-  let from = t * V_STRIDE + V_COL0 + col;
+  let begin = t * V_STRIDE + V_COL0 + col;
   var key_scales = vec2<f32>();
   var value_scales = vec2<f32>();
   for (var half = 0u; half < 2u; half++) {
     var largest = vec2<f32>();
     for (var i = half * 32u; i < half * 32u + 32u; i++) {
-      largest = max(largest, abs(vec2<f32>(key(t, col + i, position), v[from + i])));
+      largest = max(largest, abs(vec2<f32>(key(t, col + i, position), v[begin + i])));
     }
     let inverse = select(vec2<f32>(), 127.0 / largest, largest > vec2<f32>());
     for (var i = half * 32u; i < half * 32u + 32u; i += 4u) {
@@ -21,7 +21,7 @@ fn store(page: u32, at: u32, t: u32, col: u32, position: u32) {
                         key(t, col + i + 3u, position));
       keys[base + (at + i) / 4u] = code_word(x, inverse.x);
       values[base + (at + i) / 4u] =
-          code_word(vec4<f32>(v[from + i], v[from + i + 1u], v[from + i + 2u], v[from + i + 3u]), inverse.y);
+          code_word(vec4<f32>(v[begin + i], v[begin + i + 1u], v[begin + i + 2u], v[begin + i + 3u]), inverse.y);
     }
     if (half == 0u) {
       key_scales.x = largest.x / 127.0;
