@@ -87,9 +87,12 @@ class ModelWithoutTextTest(ShapeTest):
             np.testing.assert_array_equal(arrays[0], other)
 
     def test_compare_with_ref(self):
-        out = tern_ok("logits", self.model, "--tokens", "1,2,3", "--compare-with-ref").decode()
+        within = r"all \d+ values that both compute are within --tolerance 0.05"
+        # The likeliest token of random weights leads by less than int8 activations may change, so only f32 has to agree.
+        self.assertRegex(tern_ok("logits", self.model, "--tokens", "1,2,3", "--compare-with-ref").decode(), within)
+        out = tern_ok("logits", self.model, "--tokens", "1,2,3", "--compare-with-ref", "--activations", "f32").decode()
         self.assertIn("agrees at 3 of 3 positions", out)
-        self.assertRegex(out, r"all \d+ values that both compute are within --tolerance 0.05")
+        self.assertRegex(out, within)
 
     def test_compare_with_ref_names_the_node_with_a_fault(self):
         model = self.out / "f32.gguf"
@@ -222,11 +225,12 @@ class DemoTest(ShapeTest):
     def test_int8_activations_cost_less_than_half_a_percent_of_perplexity(self):
         text = HELD_OUT_TEXT.read_bytes()[:4000]
         with tempfile.TemporaryDirectory() as folder:
-            for name in ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "mxfp4", "bf16"):
+            for name in ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "mxfp4",
+                         "bf16"):
                 model = pathlib.Path(folder) / f"{name}.gguf"
                 tern_ok("convert", DEMO, "-o", model, "--format", name)
-                int8, f32 = (tern_json("perplexity", model, "-", "--window", 256, "--json", "--activations", activations,
-                                       stdin=text)["perplexity"] for activations in ("auto", "f32"))
+                int8, f32 = (tern_json("perplexity", model, "-", "--window", 256, "--json", "--activations", kind,
+                                       stdin=text)["perplexity"] for kind in ("auto", "f32"))
                 with self.subTest(format=name):
                     self.assertLess(abs(int8 / f32 - 1), 0.005)
 
