@@ -88,7 +88,7 @@ class ModelWithoutTextTest(ShapeTest):
 
     def test_compare_with_ref(self):
         within = r"all \d+ values that both compute are within --tolerance 0.05"
-        # The likeliest token of random weights leads by less than int8 activations may change, so only f32 has to agree.
+        # The likeliest token of random weights leads by less than int8 may change, so only f32 has to agree.
         self.assertRegex(tern_ok("logits", self.model, "--tokens", "1,2,3", "--compare-with-ref").decode(), within)
         out = tern_ok("logits", self.model, "--tokens", "1,2,3", "--compare-with-ref", "--activations", "f32").decode()
         self.assertIn("agrees at 3 of 3 positions", out)
