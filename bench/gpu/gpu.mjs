@@ -1,6 +1,6 @@
 // A WebGPU device (npm `webgpu`: Dawn for Node), the shaders of src/backends/webgpu/kernels composed as the backend
-// does it, and timing; for tests of single kernels and for measurements without an engine. ROBUST=1 keeps robustness on, as
-// browsers do. TERN_NODE_MODULES: where npm's `webgpu` is, when not in web/node_modules.
+// does it, and timing; for tests of single kernels and for measurements without an engine. ROBUST=1 keeps robustness
+// on, as browsers do. TERN_NODE_MODULES: where npm's `webgpu` is, when not in web/node_modules.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
