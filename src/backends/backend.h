@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/trace.h"
 #include "graph/plan.h"
 #include "graph/step.h"
 #include "graph/target.h"
@@ -89,6 +90,7 @@ struct BackendOptions {
   std::string_view isa;
   ActivationFormat activations = ActivationFormat::kAuto;
   bool expose_values = false;  // graph::Target::expose_values
+  Trace* trace = nullptr;      // cpu: lanes "ops" and "thread 0", "thread 1", ...; outlives the backend
 };
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
 

@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-#include <vector>
 #endif
 
 namespace tern {
@@ -24,6 +23,7 @@ void ThreadPool::parallel_for(size_t n, size_t, Body body) {
 uint32_t ThreadPool::sleeping() const {
   return 0;
 }
+void ThreadPool::set_trace(Trace*) {}
 
 struct JobRunner::State {
   std::function<void(uint64_t)> body;
@@ -161,7 +161,22 @@ uint32_t ThreadPool::sleeping() const {
   return shared_ ? shared_->sleeping.load(std::memory_order_relaxed) : 0;
 }
 
+void ThreadPool::set_trace(Trace* trace) {
+  trace_ = trace;
+  lanes_.clear();
+  for (uint32_t i = 0; trace && i < threads_; ++i) lanes_.push_back(trace->add_lane("thread " + std::to_string(i)));
+}
+
 void ThreadPool::parallel_for(size_t n, size_t least, Body body) {
+  if (!trace_ || !trace_->recording()) return run(n, least, body);
+  const char* name = loop_name_;
+  run(n, least, [&](size_t begin, size_t end, uint32_t worker) {
+    const TraceScope scope(trace_, lanes_[worker], name);
+    body(begin, end, worker);
+  });
+}
+
+void ThreadPool::run(size_t n, size_t least, Body body) {
   if (n == 0) return;
   const size_t most = threads_ == 1 ? 1 : threads_ * kRangesPerThread;
   const size_t ranges = std::min(most, std::max<size_t>(1, n / std::max<size_t>(1, least)));

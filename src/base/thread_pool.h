@@ -8,8 +8,10 @@
 #include <functional>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 #include "base/cores.h"
+#include "base/trace.h"
 
 namespace tern {
 
@@ -53,6 +55,10 @@ class ThreadPool {
   /// small loops stay with the caller.
   void parallel_for(size_t n, size_t least, Body body);
 
+  /// Ranges become spans on a lane per worker, called `name`, until it is changed. null: no trace.
+  void set_trace(Trace* trace);
+  void name_loops(const char* name) { loop_name_ = name; }
+
   /// Workers that sleep in the kernel now; for tests.
   uint32_t sleeping() const;
 
@@ -60,6 +66,11 @@ class ThreadPool {
   struct Shared;
   std::unique_ptr<Shared> shared_;  // null when the caller is alone
   uint32_t threads_ = 1;
+  Trace* trace_ = nullptr;
+  const char* loop_name_ = "loop";
+  std::vector<uint32_t> lanes_;  // of the trace, one per worker
+
+  void run(size_t n, size_t least, Body body);
 };
 
 /// Runs body(1), body(2), ... in order, one for each start(), on whichever thread suits: the owner's own when it waits,

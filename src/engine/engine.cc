@@ -155,6 +155,8 @@ Result<std::unique_ptr<Engine>> Engine::create(PlayableModel model, const Engine
                                .share_prefixes = options.share_prefixes};
   if (model.vocab == 0) return fail(ErrorCode::kInvalidArgument, "The model has a vocabulary of 0 tokens.");
   auto impl = std::make_unique<Impl>(std::move(model), n_pages, limits);
+  impl->trace = options.trace;
+  if (options.trace) impl->trace_lane = options.trace->add_lane("engine");
   TRY(impl->adopt(std::move(impl->model.playable)));
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -176,6 +178,7 @@ uint32_t Engine::context() const {
 }
 
 void Engine::wait() {
+  const TraceScope scope(impl_->trace, impl_->trace_lane, "wait");
   if (impl_->player) impl_->player->wait();
 }
 

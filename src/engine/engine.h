@@ -35,6 +35,7 @@ struct EngineOptions {
   uint64_t memory_limit = 0;                           // bytes that loading may plan for; 0: no limit
   std::string memory_limit_name = "the memory limit";  // who set it, for the message
   bool share_prefixes = true;                          // pages of a common prefix are computed once
+  Trace* trace = nullptr;                              // lane "engine"; outlives the engine
 };
 
 struct EngineStats {

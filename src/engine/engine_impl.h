@@ -49,6 +49,8 @@ struct Engine::Impl {
   size_t next_replacement = 0;  // to be tried after the next loss; 0 again when a step is done
   std::string loss;             // what happened at the last one, and since
   bool lost_for_good = false;   // no device, and none to come
+  Trace* trace = nullptr;
+  uint32_t trace_lane = 0;
 
   Impl(PlayableModel playable, uint32_t n_pages, const SchedulerLimits& limits);
   Impl(const Impl&) = delete;

@@ -50,6 +50,7 @@ Result<backends::Poll> Engine::Impl::finish_step(std::vector<Event>& events) {
   if (poll == backends::Poll::kDeviceLost) {
     return fail(ErrorCode::kDeviceLost, "The device was lost during step {}.", number);
   }
+  const TraceScope scope(trace, trace_lane, "sample");
   next_replacement = 0;
   scheduler.complete();
   for (const Batch::Entry& entry : batch.entries) {
@@ -60,6 +61,7 @@ Result<backends::Poll> Engine::Impl::finish_step(std::vector<Event>& events) {
 
 /// False when nothing can run now.
 Result<bool> Engine::Impl::start_step(std::vector<Event>& events) {
+  const TraceScope scope(trace, trace_lane, "schedule");
   scheduler.schedule();
   for (const Action& action : scheduler.actions()) {
     switch (action.kind) {

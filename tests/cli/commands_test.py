@@ -117,6 +117,34 @@ class ModelWithoutTextTest(ShapeTest):
                 if node.startswith("blk."):
                     self.assertIn(f"layer {node[4]}", first)
 
+    def test_trace(self):
+        trace = self.out / "trace.json"
+        for command in (("run", self.model, "--tokens", "1,2,3", "-n", 4, "--json"),
+                        ("bench", self.model, "-p", 16, "-n", 4, "-r", 1, "--json")):
+            tern_ok(*command, "--threads", 2, "--trace", trace)
+            events = json.loads(trace.read_text())["traceEvents"]
+            lanes = {e["args"]["name"]: e["tid"] for e in events if e["name"] == "thread_name"}
+            self.assertEqual(set(lanes), {"engine", "ops", "thread 0", "thread 1"})
+            spans = [e for e in events if e["ph"] == "X"]
+            self.assertIn("attention", {e["name"] for e in spans if e["tid"] == lanes["ops"]})
+            self.assertTrue({"sample", "schedule"} <= {e["name"] for e in spans if e["tid"] == lanes["engine"]})
+            for lane in ("engine", "ops", "thread 0"):  # spans of a lane follow each other
+                mine = [e for e in spans if e["tid"] == lanes[lane]]
+                self.assertTrue(mine)
+                for one, next_one in zip(mine, mine[1:]):
+                    self.assertGreaterEqual(next_one["ts"] + 0.002, one["ts"] + one["dur"])
+            linear = [e for e in spans if e["name"] == "linear_glu" and e["tid"] == lanes["ops"]]
+            self.assertTrue(all(e["args"]["bytes"] > 0 and e["args"]["operations"] > 0 for e in linear))
+        self.assertNotEqual(tern("run", self.model, "--tokens", "1", "--trace", self.out / "no" / "x").returncode, 0)
+
+    def test_bench_by_op(self):
+        for result in tern_json("bench", self.model, "-p", 16, "-n", 4, "-r", 1, "--json"):
+            for ops in (result["prefill_ops"], result["decode_ops"]):
+                self.assertIn("attention", [op["op"] for op in ops])
+                self.assertTrue(all(op["calls"] > 0 and op["seconds"] > 0 for op in ops))
+                self.assertEqual(ops, sorted(ops, key=lambda op: -op["seconds"]))
+        self.assertIn("decode, by op", tern_ok("bench", self.model, "-p", 8, "-n", 4, "-r", 1).decode())
+
     def test_bench(self):
         results = tern_json("bench", self.model, "-p", 32, "-n", 8, "-b", "1,4", "--depth", 20, "--threads", 2,
                             "--repeats", 1, "--json")

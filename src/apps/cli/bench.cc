@@ -5,6 +5,7 @@
 #include <iostream>
 #include <set>
 
+#include "apps/cli/bench_ops.h"
 #include "apps/cli/common.h"
 #include "apps/cli/terminal.h"
 #include "backends/cpu/roofs.h"
@@ -79,6 +80,7 @@ struct Report {
   std::vector<Decode> decodes;
   uint64_t peak_rss = 0;  // before the limits were measured: they take memory of their own
   backends::Roofs roofs;
+  std::vector<OpTime> prefill_ops, decode_ops;  // of the cpu backend; the latter of the first batch
 };
 
 double share(double part, double whole) {
@@ -128,6 +130,7 @@ class Run {
 
  private:
   Result<void> step() {
+    model_.engine->wait();  // first, so that the step which follows the last token asked for is not begun
     events_.clear();
     model_.engine->pump(events_);
     for (const engine::Event& event : events_) {
@@ -136,7 +139,6 @@ class Run {
       return fail(ErrorCode::kInternal, "A sequence ended early, by \"{}\". {}", engine::stop_reason_name(event.reason),
                   event.error);
     }
-    model_.engine->wait();
     return {};
   }
 
@@ -186,6 +188,31 @@ Result<Decode> measure_decode(engine::Model& model, const BenchOptions& options,
   return Decode{batch, batch / step_s, bytes / step_s * 1e-9};
 }
 
+/// Once more with a trace, which costs a few percent: a prompt, then some steps of decoding of the first batch.
+Result<void> measure_ops(const OpenedModel& opened, const BenchOptions& options, Report& report) {
+  Trace& trace = opened.trace->trace;
+  engine::Model& model = *opened.model;
+  const uint32_t batch = options.batches.front(), depth = std::max(1u, options.depth);
+  {
+    Run run(model);
+    TRY(run.add(random_tokens(options.prompt, model.hparams.vocab, 1)));
+    trace.pause(false);
+    TRY(run.prefill());
+    trace.pause(true);
+  }
+  report.prefill_ops = sum_by_op(trace.spans("ops"));
+  const size_t before = trace.spans("ops").size();
+  if (options.generate == 1) return {};
+  Run run(model);
+  for (uint32_t i = 0; i < batch; ++i) TRY(run.add(random_tokens(depth, model.hparams.vocab, 1000 + i)));
+  TRY(run.prefill());
+  trace.pause(false);
+  TRY(run.decode(uint64_t{batch} * std::min(16u, options.generate - 1)));
+  trace.pause(true);
+  report.decode_ops = sum_by_op(trace.spans("ops").subspan(before));
+  return {};
+}
+
 void print(const Report& report, const BenchOptions& options, const engine::Model& model) {
   const graph::Target& target = model.backend->target();
   fmt::print("{} on {}, {} thread{}\n", styled(model.files.name, Style::kBold), target.device, target.threads,
@@ -195,12 +222,15 @@ void print(const Report& report, const BenchOptions& options, const engine::Mode
   fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GFLOP/s {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
              report.prefill.tok_s, report.prefill.gflop_s,
              100 * share(report.prefill.gflop_s, report.roofs.peak_gflop_s));
+  if (!report.prefill_ops.empty()) print_ops("prefill, by op", report.prefill_ops, report.roofs);
   if (options.generate == 1) return;
+  fmt::print("\n");
   for (const Decode& decode : report.decodes) {
     fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GB/s    {:>5.1f}% of bandwidth\n",
                fmt::format("decode of {}, batch {}", options.generate, decode.batch), decode.tok_s, decode.gb_s,
                100 * share(decode.gb_s, report.roofs.read_gb_s));
   }
+  if (!report.decode_ops.empty()) print_ops("decode, by op", report.decode_ops, report.roofs);
 }
 
 Json to_json(const Report& report, const BenchOptions& options, const OpenedModel& opened) {
@@ -220,6 +250,8 @@ Json to_json(const Report& report, const BenchOptions& options, const OpenedMode
                     {"roof_gflop_s", report.roofs.peak_gflop_s},
                     {"share_of_bandwidth", share(decode.gb_s, report.roofs.read_gb_s)},
                     {"share_of_peak", share(report.prefill.gflop_s, report.roofs.peak_gflop_s)},
+                    {"prefill_ops", ops_json(report.prefill_ops, report.roofs)},
+                    {"decode_ops", list.empty() ? ops_json(report.decode_ops, report.roofs) : Json::array()},
                     {"load_s", opened.load_s},
                     {"peak_rss_bytes", report.peak_rss}});
   }
@@ -243,7 +275,8 @@ engine::EngineOptions engine_options(BenchOptions& options) {
 
 Result<void> bench(BenchOptions options) {
   const engine::EngineOptions engine = engine_options(options);
-  const OpenedModel opened = TRY(open_model(options.model, engine));
+  const OpenedModel opened = TRY(open_model(options.model, engine, /*record=*/true));
+  opened.trace->trace.pause(true);
   engine::Model& model = *opened.model;
   const StepCost cost = cost_of(model.engine->plan());
   ProgressBar bar("measuring");
@@ -257,6 +290,7 @@ Result<void> bench(BenchOptions options) {
   }
   report.peak_rss = peak_rss_bytes();
   report.roofs = backends::measure_roofs(model.backend->target().threads, options.model.isa);
+  TRY(measure_ops(opened, options, report));
   bar.clear();
   if (options.json) {
     std::cout << to_json(report, options, opened).dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
@@ -272,6 +306,7 @@ void add_bench(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Tokens per second, beside the machine's bandwidth and arithmetic");
   add_model_options(*command, options->model);
+  add_trace_option(*command, options->model);
   command->add_option("-p,--prompt", options->prompt, "Prompt tokens of the prefill measurement")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();

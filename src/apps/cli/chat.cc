@@ -178,6 +178,7 @@ void add_chat(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* command = app.add_subcommand("chat", "Talk to a model in the terminal");
   add_model_options(*command, options->model);
+  add_trace_option(*command, options->model);
   command->add_option("--system", options->system, "System message");
   command->add_flag("--echo", options->echo, "Print messages that come from a pipe before their answers");
   add_generation_options(*command, options->generation);

@@ -102,24 +102,49 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->group(group);
 }
 
-Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine) {
+void add_trace_option(CLI::App& command, ModelOptions& options) {
+  command.add_option("--trace", options.trace, "Write what every thread does when to a file for ui.perfetto.dev (cpu)")
+      ->type_name("FILE");
+}
+
+Result<std::unique_ptr<TraceFile>> TraceFile::create(const std::string& path) {
+  auto file = std::make_unique<TraceFile>();
+  if (!path.empty() && !std::ofstream(path)) {
+    return fail(ErrorCode::kNotFound, "The trace {} cannot be written: {}.", path, strerror(errno));
+  }
+  file->path_ = path;
+  return file;
+}
+
+TraceFile::~TraceFile() {
+  if (path_.empty()) return;
+  std::ofstream out(path_, std::ios::binary);
+  out << trace.to_json();
+  out.close();
+  if (!out) fmt::print(stderr, "The trace {} could not be written: {}.\n", path_, strerror(errno));
+}
+
+Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine, bool record) {
   const double start = seconds_now();
   engine.context = options.context;
   engine.kv_format = TRY(parse_kv_format(options.kv_format));
   engine.max_tokens = std::max(options.chunk, engine.max_seqs);
   TRY(set_memory_limit(options.memory_limit, engine));
   const std::string device = options.device == "auto" ? "cpu" : options.device;
-  const auto make = [options](std::string_view name) {
+  OpenedModel opened;
+  if (record || !options.trace.empty()) opened.trace = TRY(TraceFile::create(options.trace));
+  engine.trace = opened.trace ? &opened.trace->trace : nullptr;
+  const auto make = [options, trace = engine.trace](std::string_view name) {
     const bool f32 = options.activations == "f32";
     return backends::make_backend(
         name, {.threads = options.threads,
                .isa = options.isa,
                .activations = f32 ? backends::ActivationFormat::kF32 : backends::ActivationFormat::kAuto,
-               .expose_values = options.expose_values});
+               .expose_values = options.expose_values,
+               .trace = trace});
   };
   auto backend = TRY(make(device));
   ProgressBar bar("loading");
-  OpenedModel opened;
   opened.model = TRY(engine::load_model(options.path, std::move(backend), engine,
                                         [&](uint64_t done, uint64_t total) { bar.update(done, total); },
                                         {[make, device] { return make(device); }, [make] { return make("cpu"); }}));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/trace.h"
 #include "engine/engine.h"
 #include "engine/model.h"
 
@@ -30,6 +31,7 @@ struct ModelOptions {
   std::string kv_format = "f16";
   uint32_t chunk = 512;
   std::string memory_limit;
+  std::string trace;           // file to write; empty: none
   bool expose_values = false;  // no option: for comparisons (graph::Target)
 };
 
@@ -39,12 +41,29 @@ inline constexpr uint32_t kLogitsChunk = 64;
 /// MODEL, --device, --threads, --isa, --activations, --context, --kv, --chunk.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
+/// --trace, for the commands that generate.
+void add_trace_option(CLI::App& command, ModelOptions& options);
+
+/// A trace that becomes a file when it goes away, so that what was recorded before an error is kept too.
+class TraceFile {
+ public:
+  /// Creates the file, if a path is given. Errors: kNotFound when it cannot be written.
+  static Result<std::unique_ptr<TraceFile>> create(const std::string& path);
+  ~TraceFile();
+  Trace trace;
+
+ private:
+  std::string path_;
+};
+
 struct OpenedModel {
+  std::unique_ptr<TraceFile> trace;  // first: the model records into it to the end; null: nothing is recorded
   std::unique_ptr<engine::Model> model;
   double load_s = 0;
 };
 /// Opens a model with a progress bar. `engine` gives what the command itself wants (sequences, rows).
-Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine);
+/// record: keep a trace although no file is asked for.
+Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine, bool record = false);
 
 /// What an option --tokens says: "1,2,3" or "@file". Errors: kInvalidArgument, also for no ids at all.
 Result<std::vector<int32_t>> parse_tokens(const std::string& text);

@@ -114,6 +114,7 @@ void add_run(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Continue a text or answer once");
   add_model_options(*command, options->model);
+  add_trace_option(*command, options->model);
   auto* prompt = command->add_option("-p,--prompt", options->prompt, "The text to continue; default: standard input");
   auto* tokens =
       command->add_option("--tokens", options->tokens, "Token ids instead of text: 1,2,3 or @file; nothing is added");

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "backends/cpu/op_cost.h"
 #include "backends/cpu/ops.h"
 #include "backends/cpu/step_copy.h"
 #include "backends/host/host_backend.h"
@@ -76,8 +77,11 @@ class CpuBackend final : public HostBackend {
   CpuBackend(const cpu::KernelTable& kernels, const BackendOptions& options)
       : kernels_(kernels),
         activations_(options.activations),
+        trace_(options.trace),
         pool_(options.threads),
         runner_([this](uint64_t job) { play(job); }) {
+    if (trace_) ops_lane_ = trace_->add_lane("ops");
+    pool_.set_trace(trace_);
     target_.backend = "cpu";
     target_.device = fmt::format("cpu {}", kernels.name);
     target_.imports_host_memory = true;
@@ -210,12 +214,25 @@ class CpuBackend final : public HostBackend {
     const graph::PlanProgram& program = loaded.bound.plan.program(static_cast<uint32_t>(step.tokens.size()));
     for (size_t i = program.first_step; i < program.first_step + program.n_steps; ++i) {
       const cpu::OpFunction compute = cpu::op_function(loaded.bound.calls[i].op);
-      if (compute) compute({loaded.bound, loaded.panels, i, step, kernels_, pool_, loaded.scratch});
+      if (compute) play(compute, {loaded.bound, loaded.panels, i, step, kernels_, pool_, loaded.scratch});
     }
+  }
+
+  void play(cpu::OpFunction compute, const cpu::Run& run) {
+    if (!trace_ || !trace_->recording()) return compute(run);
+    const std::string_view name = graph::op_name(run.call().op);
+    pool_.name_loops(name.data());
+    const uint64_t begin = trace_->now();
+    compute(run);
+    const uint64_t end = trace_->now();
+    const cpu::OpCost cost = cpu::op_cost(run);
+    trace_->add(ops_lane_, {name, begin, end, cost.bytes, cost.operations});
   }
 
   const cpu::KernelTable& kernels_;
   const ActivationFormat activations_;
+  Trace* const trace_;
+  uint32_t ops_lane_ = 0;
   std::vector<std::unique_ptr<LoadedPlan>> plans_;  // index: PlanId
   std::array<LoadedPlan*, kInFlight> jobs_{};       // index: job % kInFlight
   Last last_;

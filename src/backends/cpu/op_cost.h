@@ -1,0 +1,14 @@
+// What an op of a step has to move and to compute at least, for traces and `tern bench`.
+#pragma once
+
+#include "backends/cpu/ops.h"
+
+namespace tern::backends::cpu {
+
+struct OpCost {
+  double bytes = 0;       // weights and cache read, operands read and results written once
+  double operations = 0;  // of products: 2 per multiply-add
+};
+OpCost op_cost(const Run& run);
+
+}  // namespace tern::backends::cpu
