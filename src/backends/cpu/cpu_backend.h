@@ -1,6 +1,6 @@
 // The CPU as a player of plans. Weights stay in the file's layout (in the mapped file itself where the engine imports
-// it) and are decoded on the fly; activations are f32. A leader thread walks the plan's steps and shares each op with
-// the pool; submit() only copies the step's parameters.
+// it) and are decoded on the fly; activations are f32. submit() only copies the step's parameters; whoever waits for a
+// step walks its ops, or a thread of its own when nobody does (JobRunner), and shares each op with the pool.
 #pragma once
 
 #include <memory>

@@ -90,28 +90,34 @@ void store_value(const KvStoreArgs& a) {
 }
 
 /// Slots [slot, slot + n) of a page's keys to out[d][kPanel], in whole vectors: slot, n and page_tokens are multiples
-/// of kLanes.
-void load_key_vectors(const AttentionArgs& a, const std::byte* page, uint32_t slot, uint32_t n, float* out) {
+/// of kLanes. next: the keys that will be asked for after these; fetched, because a head's keys in two pages lie apart
+/// and hardware does not look ahead that far (decoding at 1,900 tokens: 1.24 times the rate).
+void load_key_vectors(const AttentionArgs& a, const std::byte* page, const std::byte* next, uint32_t slot, uint32_t n,
+                      float* out) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(page);
   const size_t column = a.page_tokens;
-  if (a.format == Format::kQ8_0) {
+  if (a.format == Format::kF16) {
+    for (uint32_t d = 0; d < a.head_dim; ++d) {
+      __builtin_prefetch(next + 2 * d * column);
+      for (uint32_t i = 0; i < n; i += kLanes) {
+        store(out + d * kPanel + i, load_halves(bytes + 2 * (d * column + slot + i)));
+      }
+    }
+  } else if (a.format == Format::kQ8_0) {
     const uint8_t* scales = bytes + a.head_dim * column;
     for (uint32_t d0 = 0; d0 < a.head_dim; d0 += kBlock8) {
       for (uint32_t i = 0; i < n; i += kLanes) {
         const vf scale = load_halves(scales + 2 * (d0 / kBlock8 * column + slot + i));
         for (uint32_t d = d0; d < d0 + kBlock8; ++d) {
+          __builtin_prefetch(next + d * column + i);
           store(out + d * kPanel + i, scale * to_float(load_i8(bytes + d * column + slot + i)));
         }
       }
     }
-    return;
-  }
-  for (uint32_t d = 0; d < a.head_dim; ++d) {
-    for (uint32_t i = 0; i < n; i += kLanes) {
-      const size_t at = d * column + slot + i;
-      const vf keys =
-          a.format == Format::kF16 ? load_halves(bytes + 2 * at) : load(reinterpret_cast<const float*>(bytes) + at);
-      store(out + d * kPanel + i, keys);
+  } else {
+    const auto* floats = reinterpret_cast<const float*>(page);
+    for (uint32_t d = 0; d < a.head_dim; ++d) {
+      for (uint32_t i = 0; i < n; i += kLanes) store(out + d * kPanel + i, load(floats + d * column + slot + i));
     }
   }
 }
@@ -133,40 +139,61 @@ void load_key(const AttentionArgs& a, const std::byte* page, uint32_t slot, floa
   }
 }
 
+/// The page of position p of a cache, and the one that follows where the rows still see it.
+struct PagePair {
+  const std::byte* page;
+  const std::byte* next;
+};
+inline PagePair pages_at(const AttentionArgs& a, const std::byte* cache, uint32_t p) {
+  const uint32_t index = p / a.page_tokens;
+  const uint32_t after = index < a.last[a.n_rows - 1] / a.page_tokens ? index + 1 : index;
+  return {cache + a.pages[index] * a.page_bytes, cache + a.pages[after] * a.page_bytes};
+}
+
 /// Keys of positions [begin, end) of one panel to panel[d][position % kPanel]; neighbours up to whole vectors may be
 /// loaded too, whatever they are.
 void load_keys(const AttentionArgs& a, uint32_t begin, uint32_t end, float* panel) {
   const bool vectors = a.page_tokens % kLanes == 0;
   for (uint32_t p = vectors ? begin / kLanes * kLanes : begin; p < end;) {
-    const std::byte* page = a.keys + a.pages[p / a.page_tokens] * a.page_bytes;
+    const PagePair at = pages_at(a, a.keys, p);
     const uint32_t slot = p % a.page_tokens;
     uint32_t n = a.page_tokens - slot < end - p ? a.page_tokens - slot : end - p;
     if (vectors) {
       n = (n + kLanes - 1) / kLanes * kLanes;
-      load_key_vectors(a, page, slot, n, panel + p % kPanel);
+      load_key_vectors(a, at.page, at.next, slot, n, panel + p % kPanel);
     } else {
-      for (uint32_t i = 0; i < n; ++i) load_key(a, page, slot + i, panel + (p + i) % kPanel);
+      for (uint32_t i = 0; i < n; ++i) load_key(a, at.page, slot + i, panel + (p + i) % kPanel);
     }
     p += n;
   }
 }
 
-/// Values of positions [begin, end) of one panel to panel[position % kPanel][padded head_dim], zeros at the end.
-void load_values(const AttentionArgs& a, uint32_t begin, uint32_t end, float* panel) {
+/// n rows of values to out[n][padded head_dim], zeros at the end.
+void load_value_rows(const AttentionArgs& a, const std::byte* rows, const std::byte* next, uint32_t n, float* out) {
   const uint32_t width = (a.head_dim + kLanes - 1) / kLanes * kLanes;
-  const bool halves = a.format == Format::kF16 && width == a.head_dim;
   const DecodeFn decode_row = format_kernels(a.format).decode;
-  for (uint32_t p = begin; p < end; ++p) {
-    const std::byte* row = a.values + a.pages[p / a.page_tokens] * a.page_bytes + p % a.page_tokens * a.row_bytes;
-    float* out = panel + size_t{p % kPanel} * width;
-    if (halves) {
-      for (uint32_t i = 0; i < width; i += kLanes) {
-        store(out + i, load_halves(reinterpret_cast<const uint8_t*>(row) + 2 * i));
-      }
+  for (uint32_t r = 0; r < n; ++r, rows += a.row_bytes, next += a.row_bytes, out += width) {
+    for (uint64_t byte = 0; byte < a.row_bytes; byte += 64) __builtin_prefetch(next + byte);
+    if (a.format == Format::kF16 && width == a.head_dim) {
+      const auto* halves = reinterpret_cast<const uint8_t*>(rows);
+      for (uint32_t i = 0; i < width; i += kLanes) store(out + i, load_halves(halves + 2 * i));
     } else {
       for (uint32_t k0 = 0; k0 < a.head_dim; k0 += kChunk) {
-        decode_row(a.format, row, k0, a.head_dim - k0 < kChunk ? a.head_dim - k0 : kChunk, out + k0);
+        decode_row(a.format, rows, k0, a.head_dim - k0 < kChunk ? a.head_dim - k0 : kChunk, out + k0);
       }
     }
+  }
+}
+
+/// Values of positions [begin, end) of one panel to panel[position % kPanel][padded head_dim].
+void load_values(const AttentionArgs& a, uint32_t begin, uint32_t end, float* panel) {
+  const uint32_t width = (a.head_dim + kLanes - 1) / kLanes * kLanes;
+  for (uint32_t p = begin; p < end;) {
+    const PagePair at = pages_at(a, a.values, p);
+    const uint32_t slot = p % a.page_tokens;
+    const uint32_t n = a.page_tokens - slot < end - p ? a.page_tokens - slot : end - p;
+    load_value_rows(a, at.page + slot * a.row_bytes, at.next + slot * a.row_bytes, n,
+                    panel + size_t{p % kPanel} * width);
+    p += n;
   }
 }
