@@ -2,10 +2,12 @@
 // PyTorch's logits in float64 and its greedy tokens (tests/data/golden), and against the CPU.
 // TERN_TEST_ALL=1: every position of every model, and devices without f16, without subgroups, with default limits.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { after, before, test } from "node:test";
 import { Engine } from "../src/engine.js";
 import type { ModelOptions } from "../src/engine.js";
+import { openDevice } from "../src/gpu.js";
 import type { DeviceLimits } from "../src/gpu.js";
 import { GpuHost } from "../src/gpu_host.js";
 import { nodeFiles, nodeGpu, readModule, repositoryPath } from "../src/node.js";
@@ -104,6 +106,16 @@ for (const [name, limits] of poorer) {
     await compareModel("llama31-gqa-ropescale", limits);
   });
 }
+
+test("WebAssembly and the native program make the same plan for the same device", async () => {
+  const [device, facts] = await openDevice(gpu);
+  device.destroy();
+  for (const path of [demo, `${goldenFolder}/mixtral`]) {
+    const engine = await open(path, { chunk: 64, context: 256 });
+    const words = execFileSync(repositoryPath("build/tests/plan_words"), [path, JSON.stringify(facts), "64", "256"]);
+    assert.ok(words.equals(new Uint8Array(engine.plan().buffer)), path);
+  }
+});
 
 test("the demo model answers", async () => {
   const engine = await open(demo);

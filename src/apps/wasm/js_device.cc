@@ -1,11 +1,10 @@
 #include "apps/wasm/js_device.h"
 
-#include <algorithm>
 #include <string>
 
+#include "apps/wasm/target_json.h"
 #include "backends/webgpu/device.h"
 #include "backends/webgpu/webgpu_backend.h"
-#include "base/json.h"
 
 // Handles are small integers, 0 means that error() has a sentence. Sizes and offsets that may exceed 32 bits are f64.
 #define IMPORT(name) __attribute__((import_module("tern_gpu"), import_name(#name)))
@@ -34,10 +33,6 @@ IMPORT(poll) uint32_t tern_gpu_poll(int32_t device, double ticket, uint32_t outp
 namespace tern::wasm {
 namespace {
 
-// Two hide the way from JavaScript to the GPU and back (prototypes: 262 tokens/s with one, 534 with two, 537 with
-// eight).
-constexpr uint32_t kStepsInFlight = 2;
-
 /// Text of an import that writes at most `capacity` bytes and says how many there are.
 template <class Call>
 std::string read_text(const Call& call) {
@@ -49,29 +44,6 @@ std::string read_text(const Call& call) {
   }
   text.resize(size);
   return text;
-}
-
-/// web/src/gpu.ts's DeviceFacts.
-Result<graph::Target> parse_target(const std::string& facts) {
-  const Json json = TRY(parse_json(facts));
-  graph::Target target{.backend = "webgpu", .device = TRY(json_string(json, "device"))};
-  graph::GpuFacts& gpu = target.gpu;
-  gpu.software = TRY(json_bool(json, "software"));
-  gpu.f16 = TRY(json_bool(json, "f16"));
-  gpu.subgroups = TRY(json_bool(json, "subgroups"));
-  gpu.subgroup_min = TRY(json_u32(json, "subgroup_min"));
-  gpu.subgroup_max = TRY(json_u32(json, "subgroup_max"));
-  gpu.packed_dot = TRY(json_bool(json, "packed_dot"));
-  gpu.subgroup_matrix = TRY(json_bool(json, "subgroup_matrix"));
-  gpu.max_storage_buffers = TRY(json_u32(json, "max_storage_buffers"));
-  gpu.max_invocations = TRY(json_u32(json, "max_invocations"));
-  gpu.max_workgroup_bytes = TRY(json_u32(json, "max_workgroup_bytes"));
-  gpu.max_workgroups = TRY(json_u32(json, "max_workgroups"));
-  // Beyond 2^53 a double is no longer exact, and no device has as much.
-  gpu.max_binding_bytes = static_cast<uint64_t>(std::clamp(TRY(json_number(json, "max_binding_bytes")), 0.0, 9e15));
-  gpu.max_buffer_bytes = static_cast<uint64_t>(std::clamp(TRY(json_number(json, "max_buffer_bytes")), 0.0, 9e15));
-  target.steps_in_flight = kStepsInFlight;
-  return target;
 }
 
 std::unexpected<Error> last_error(ErrorCode code) {
