@@ -19,7 +19,10 @@ ALLOWED = {
     "engine": {"base", "formats", "io", "text", "graph", "models", "backends"},
     "apps": {"base", "formats", "io", "text", "graph", "models", "backends", "engine"},
 }
-GENERATED = {"format_list.h": "formats", "model_list.h": "models", "webgpu_kernels.h": "backends", "fmt": None, "nlohmann": None, "CLI": None}
+GENERATED = {
+    "format_list.h": "formats", "model_list.h": "models", "webgpu_kernels.h": "backends",
+    "fmt": None, "nlohmann": None, "CLI": None,
+}
 
 
 def main() -> int:

@@ -2,13 +2,36 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/ref/ref_backend.h"
+#include "backends/webgpu/webgpu_backend.h"
+#ifdef TERN_HAVE_NATIVE_GPU
+#include "backends/webgpu/native/adapters.h"
+#endif
 
 namespace tern::backends {
+
+namespace {
+
+#ifdef TERN_HAVE_NATIVE_GPU
+Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions& options) {
+  const webgpu::NativeOptions limits{options.gpu_default_limits, options.gpu_no_f16, options.gpu_no_subgroups};
+  auto device = TRY(webgpu::open_native_device(!options.gpu_hardware_only, limits));
+  return webgpu::make_webgpu_backend(std::move(device), options.expose_values);
+}
+#else
+Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions&) {
+  return fail(
+      ErrorCode::kNotFound,
+      "There is no WebGPU here: Tern was built without wgpu-native. `make setup` installs it; build again then.");
+}
+#endif
+
+}  // namespace
 
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options) {
   if (name == "cpu") return make_cpu_backend(options);
   if (name == "ref") return make_ref_backend(options);
-  return fail(ErrorCode::kNotFound, "There is no backend {}; there are cpu and ref.", name);
+  if (name == "gpu") return make_gpu_backend(options);
+  return fail(ErrorCode::kNotFound, "There is no backend {}; there are cpu, gpu and ref.", name);
 }
 
 }  // namespace tern::backends

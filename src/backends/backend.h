@@ -83,14 +83,17 @@ struct Backend {
 /// f32.
 enum class ActivationFormat : uint32_t { kAuto, kF32 };
 
-/// Which backend "cpu" and "ref" name. threads: 0 = as many as the machine has. isa: "" = best, or "scalar", "avx2",
-/// ...
+/// Which backend "cpu", "gpu" and "ref" name. threads: 0 = as many as the machine has. isa: "" = best, or "scalar",
+/// "avx2", ...
 struct BackendOptions {
   uint32_t threads = 0;
   std::string_view isa;
   ActivationFormat activations = ActivationFormat::kAuto;
-  bool expose_values = false;  // graph::Target::expose_values
-  Trace* trace = nullptr;      // cpu: lanes "ops" and "thread 0", "thread 1", ...; outlives the backend
+  bool expose_values = false;      // graph::Target::expose_values
+  Trace* trace = nullptr;          // cpu: lanes "ops" and "thread 0", "thread 1", ...; outlives the backend
+  bool gpu_hardware_only = false;  // no adapters that are CPUs
+  // For tests: a weaker device.
+  bool gpu_default_limits = false, gpu_no_f16 = false, gpu_no_subgroups = false;
 };
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
 

@@ -82,6 +82,19 @@ TEST_P(GoldenTest, Cpu) {
   }
 }
 
+// On the adapter there is, with what it has and as the weakest device would do it: default limits, no optional features.
+TEST_P(GoldenTest, Gpu) {
+  const BackendOptions weak{.gpu_default_limits = true, .gpu_no_f16 = true, .gpu_no_subgroups = true};
+  for (const BackendOptions& options : {BackendOptions{}, weak}) {
+    if (const auto found = backends::make_backend("gpu", options); !found) {
+      GTEST_SKIP() << found.error().to_string();
+    }
+    const auto gpu = runner("gpu", KvFormat::kF32, options);
+    ASSERT_TRUE(gpu);
+    expect_greedy(*gpu, expect_logits(*gpu, kF32Bound));
+  }
+}
+
 TEST_P(GoldenTest, CacheInF16) {
   for (const std::string_view backend : {"ref", "cpu"}) {
     const auto rounded = runner(backend, KvFormat::kF16);

@@ -20,8 +20,10 @@ namespace {
 
 class WebgpuBackend final : public Backend {
  public:
-  explicit WebgpuBackend(std::unique_ptr<Device> device)
-      : device_(std::move(device)), target_(complete(device_->target())) {}
+  WebgpuBackend(std::unique_ptr<Device> device, bool expose_values)
+      : device_(std::move(device)), target_(complete(device_->target())) {
+    target_.expose_values = expose_values;
+  }
 
   const graph::Target& target() const override { return target_; }
 
@@ -141,8 +143,8 @@ class WebgpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device) {
-  return std::make_unique<WebgpuBackend>(std::move(device));
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values) {
+  return std::make_unique<WebgpuBackend>(std::move(device), expose_values);
 }
 
 }  // namespace tern::backends::webgpu

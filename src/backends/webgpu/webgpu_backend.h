@@ -8,7 +8,7 @@
 
 namespace tern::backends::webgpu {
 
-std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device);
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values = false);
 
 /// The target that a backend on this device lowers for.
 graph::Target complete(graph::Target device);

@@ -1,0 +1,119 @@
+#include "backends/webgpu/native/adapters.h"
+
+#include <algorithm>
+
+#include "backends/webgpu/native/native_device.h"
+
+namespace tern::backends::webgpu {
+
+namespace {
+
+struct Adapter {
+  WGPUAdapter handle = nullptr;
+  WGPULimits limits{};
+  int rank = 0;  // lower is preferred
+  AdapterFacts facts;
+};
+
+std::string_view kind_of(WGPUAdapterType type) {
+  switch (type) {
+    case WGPUAdapterType_DiscreteGPU:
+      return "discrete GPU";
+    case WGPUAdapterType_IntegratedGPU:
+      return "integrated GPU";
+    case WGPUAdapterType_CPU:
+      return "CPU";
+    default:
+      return "unknown";
+  }
+}
+
+graph::GpuFacts facts_of(const WgpuApi& api, WGPUAdapter adapter, const WGPULimits& limits) {
+  graph::GpuFacts gpu;
+  gpu.f16 = api.adapter_has_feature(adapter, WGPUFeatureName_ShaderF16);
+  gpu.subgroups =
+      api.adapter_has_feature(adapter, static_cast<WGPUFeatureName>(static_cast<int>(WGPUNativeFeature_Subgroup)));
+  gpu.packed_dot = true;  // naga has dot4I8Packed everywhere
+  gpu.max_storage_buffers = limits.maxStorageBuffersPerShaderStage;
+  gpu.max_invocations = limits.maxComputeInvocationsPerWorkgroup;
+  gpu.max_workgroup_bytes = limits.maxComputeWorkgroupStorageSize;
+  gpu.max_workgroups = limits.maxComputeWorkgroupsPerDimension;
+  gpu.max_binding_bytes = limits.maxStorageBufferBindingSize;
+  gpu.max_buffer_bytes = limits.maxBufferSize;
+  return gpu;
+}
+
+Adapter describe(const WgpuApi& api, WGPUAdapter handle) {
+  Adapter out{.handle = handle};
+  api.adapter_limits(handle, &out.limits);
+  WGPUAdapterInfo info{};
+  api.adapter_info(handle, &info);
+  out.facts.kind = kind_of(info.adapterType);
+  out.facts.target.backend = "webgpu";
+  out.facts.target.device = text_of(info.device);
+  out.facts.target.steps_in_flight = 2;
+  out.facts.target.gpu = facts_of(api, handle, out.limits);
+  out.facts.target.gpu.software = info.adapterType == WGPUAdapterType_CPU;
+  out.rank = static_cast<int>(info.adapterType);
+  api.free_adapter_info(info);
+  return out;
+}
+
+/// Vulkan, Metal and Direct3D 12: OpenGL lacks what kernels need.
+Result<std::vector<Adapter>> adapters(const WgpuApi& api, WGPUInstance instance) {
+  WGPUInstanceEnumerateAdapterOptions options{};
+  options.backends = WGPUInstanceBackend_Vulkan | WGPUInstanceBackend_Metal | WGPUInstanceBackend_DX12;
+  std::vector<WGPUAdapter> handles(api.enumerate_adapters(instance, &options, nullptr));
+  handles.resize(api.enumerate_adapters(instance, &options, handles.data()));
+  std::vector<Adapter> out;
+  for (const WGPUAdapter handle : handles) out.push_back(describe(api, handle));
+  std::ranges::stable_sort(out, {}, &Adapter::rank);
+  return out;
+}
+
+void weaken(Adapter& adapter, const NativeOptions& options) {
+  graph::GpuFacts& gpu = adapter.facts.target.gpu;
+  if (options.default_limits) {
+    const graph::GpuFacts defaults;
+    gpu.max_storage_buffers = adapter.limits.maxStorageBuffersPerShaderStage = defaults.max_storage_buffers;
+    gpu.max_invocations = adapter.limits.maxComputeInvocationsPerWorkgroup = defaults.max_invocations;
+    adapter.limits.maxComputeWorkgroupSizeX = adapter.limits.maxComputeWorkgroupSizeY = 256;
+    adapter.limits.maxComputeWorkgroupSizeZ = 64;
+    gpu.max_workgroup_bytes = adapter.limits.maxComputeWorkgroupStorageSize = defaults.max_workgroup_bytes;
+    gpu.max_workgroups = adapter.limits.maxComputeWorkgroupsPerDimension = defaults.max_workgroups;
+    gpu.max_binding_bytes = adapter.limits.maxStorageBufferBindingSize = defaults.max_binding_bytes;
+    gpu.max_buffer_bytes = adapter.limits.maxBufferSize = defaults.max_buffer_bytes;
+  }
+  if (options.no_f16) gpu.f16 = false;
+  if (options.no_subgroups) gpu.subgroups = false;
+}
+
+}  // namespace
+
+Result<std::vector<AdapterFacts>> list_adapters() {
+  const WgpuApi& api = *TRY(WgpuApi::load());
+  const WGPUInstance instance = api.create_instance(nullptr);
+  std::vector<AdapterFacts> out;
+  for (const Adapter& adapter : TRY(adapters(api, instance))) {
+    out.push_back(adapter.facts);
+    api.release_adapter(adapter.handle);
+  }
+  api.release_instance(instance);
+  return out;
+}
+
+Result<std::unique_ptr<Device>> open_native_device(bool software, const NativeOptions& options) {
+  const WgpuApi& api = *TRY(WgpuApi::load());
+  const WGPUInstance instance = api.create_instance(nullptr);
+  std::vector<Adapter> found = TRY(adapters(api, instance));
+  for (Adapter& adapter : found) {
+    if (adapter.facts.target.gpu.software && !software) continue;
+    weaken(adapter, options);
+    return NativeDevice::open(api, instance, adapter.handle, adapter.limits, adapter.facts.target);
+  }
+  api.release_instance(instance);
+  return fail(ErrorCode::kNotFound, "There is no GPU: {} adapters were found{}.", found.size(),
+              found.empty() || software ? "" : ", all of them software");
+}
+
+}  // namespace tern::backends::webgpu

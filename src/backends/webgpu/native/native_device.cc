@@ -1,0 +1,289 @@
+#include "backends/webgpu/native/native_device.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tern::backends::webgpu {
+
+namespace {
+
+struct DeviceRequest {
+  WGPUDevice device = nullptr;
+  std::string message;
+};
+
+void on_device(WGPURequestDeviceStatus status, WGPUDevice device, WGPUStringView message, void* request, void*) {
+  auto& out = *static_cast<DeviceRequest*>(request);
+  if (status == WGPURequestDeviceStatus_Success) out.device = device;
+  out.message = text_of(message);
+}
+
+struct Scope {
+  bool is_done = false;
+  std::string message;
+};
+
+void on_scope(WGPUPopErrorScopeStatus, WGPUErrorType type, WGPUStringView message, void* scope, void*) {
+  auto& out = *static_cast<Scope*>(scope);
+  out.is_done = true;
+  if (type != WGPUErrorType_NoError) out.message = text_of(message);
+}
+
+/// The message of the error scope that was pushed last; empty when there was none.
+std::string pop_error(const WgpuApi& api, WGPUInstance instance, WGPUDevice device) {
+  Scope scope;
+  WGPUPopErrorScopeCallbackInfo callback{};
+  callback.mode = WGPUCallbackMode_AllowProcessEvents;
+  callback.callback = on_scope;
+  callback.userdata1 = &scope;
+  api.pop_error_scope(device, callback);
+  while (!scope.is_done) api.process_events(instance);
+  return scope.message;
+}
+
+/// Bytes that may wait in the queue's staging memory before they are sent off.
+constexpr uint64_t kMaxUnsubmitted = uint64_t{32} << 20;
+
+}  // namespace
+
+void NativeDevice::on_error(const WGPUDevice*, WGPUErrorType, WGPUStringView message, void* self, void*) {
+  auto& device = *static_cast<NativeDevice*>(self);
+  const std::lock_guard lock(device.error_lock_);
+  if (device.error_.empty()) device.error_ = text_of(message);
+}
+
+void NativeDevice::on_lost(const WGPUDevice*, WGPUDeviceLostReason reason, WGPUStringView, void* self, void*) {
+  if (reason != WGPUDeviceLostReason_Destroyed) static_cast<NativeDevice*>(self)->lost_ = true;
+}
+
+Result<std::unique_ptr<Device>> NativeDevice::open(const WgpuApi& api, WGPUInstance instance, WGPUAdapter adapter,
+                                                   const WGPULimits& limits, const graph::Target& target) {
+  std::unique_ptr<NativeDevice> out(new NativeDevice(api, instance, target));
+  std::vector<WGPUFeatureName> features;
+  if (target.gpu.f16) features.push_back(WGPUFeatureName_ShaderF16);
+  if (target.gpu.subgroups) {
+    features.push_back(static_cast<WGPUFeatureName>(static_cast<int>(WGPUNativeFeature_Subgroup)));
+  }
+  WGPUDeviceDescriptor descriptor{};
+  descriptor.requiredFeatureCount = features.size();
+  descriptor.requiredFeatures = features.data();
+  descriptor.requiredLimits = &limits;
+  descriptor.uncapturedErrorCallbackInfo.callback = on_error;
+  descriptor.uncapturedErrorCallbackInfo.userdata1 = out.get();
+  descriptor.deviceLostCallbackInfo.mode = WGPUCallbackMode_AllowSpontaneous;
+  descriptor.deviceLostCallbackInfo.callback = on_lost;
+  descriptor.deviceLostCallbackInfo.userdata1 = out.get();
+  DeviceRequest request;
+  WGPURequestDeviceCallbackInfo callback{};
+  callback.mode = WGPUCallbackMode_AllowSpontaneous;
+  callback.callback = on_device;
+  callback.userdata1 = &request;
+  api.request_device(adapter, &descriptor, callback);
+  api.release_adapter(adapter);
+  if (request.device == nullptr) {
+    return fail(ErrorCode::kUnsupported, "{} gives no device: {}", target.device, request.message);
+  }
+  out->device_ = request.device;
+  out->queue_ = api.get_queue(request.device);
+  return out;
+}
+
+NativeDevice::~NativeDevice() {
+  for (uint32_t i = 0; i < plans_.size(); ++i) unload(i);
+  if (device_ != nullptr) api_.poll(device_, true, nullptr);
+  for (Readback& slot : ring_) drop(slot.buffer);
+  for (Buffer& buffer : buffers_) drop(buffer);
+  if (queue_ != nullptr) api_.release_queue(queue_);
+  if (device_ != nullptr) api_.release_device(device_);
+  api_.release_instance(instance_);
+}
+
+Result<void> NativeDevice::take_error(std::string_view doing) {
+  const std::lock_guard lock(error_lock_);
+  if (error_.empty()) return {};
+  const std::string message = std::exchange(error_, "");
+  return fail(ErrorCode::kInternal, "{} failed while {}: {}", target_.device, doing, message);
+}
+
+Result<NativeDevice::Buffer> NativeDevice::make_buffer(uint64_t bytes, WGPUBufferUsage usage) {
+  if (bytes > target_.gpu.max_buffer_bytes) {
+    return fail(ErrorCode::kOutOfMemory, "A buffer of {} bytes is needed; {} allows {}.", bytes, target_.device,
+                target_.gpu.max_buffer_bytes);
+  }
+  WGPUBufferDescriptor descriptor{};
+  descriptor.usage = usage;
+  descriptor.size = bytes;
+  api_.push_error_scope(device_, WGPUErrorFilter_Validation);
+  api_.push_error_scope(device_, WGPUErrorFilter_OutOfMemory);
+  Buffer out{api_.create_buffer(device_, &descriptor), bytes};
+  const std::string memory = pop_error(api_, instance_, device_);
+  const std::string other = pop_error(api_, instance_, device_);
+  if (memory.empty() && other.empty()) return out;
+  drop(out);
+  return fail(ErrorCode::kOutOfMemory, "{} has no memory for a buffer of {} bytes: {}", target_.device, bytes,
+              memory.empty() ? other : memory);
+}
+
+void NativeDevice::drop(Buffer& buffer) {
+  if (buffer.handle == nullptr) return;
+  api_.destroy_buffer(buffer.handle);
+  api_.release_buffer(buffer.handle);
+  buffer = {};
+}
+
+Result<uint32_t> NativeDevice::alloc(uint64_t bytes) {
+  constexpr WGPUBufferUsage kUsage = WGPUBufferUsage_Storage | WGPUBufferUsage_CopyDst | WGPUBufferUsage_CopySrc;
+  const Buffer buffer = TRY(make_buffer(std::max<uint64_t>(bytes, 16), kUsage));
+  const auto unused = std::ranges::find(buffers_, nullptr, &Buffer::handle);
+  const auto id = static_cast<uint32_t>(unused - buffers_.begin());
+  if (unused == buffers_.end()) buffers_.push_back({});
+  buffers_[id] = buffer;
+  return id;
+}
+
+void NativeDevice::free(uint32_t buffer) {
+  if (buffer < buffers_.size()) drop(buffers_[buffer]);
+}
+
+Result<void> NativeDevice::write(uint32_t buffer, uint64_t offset, std::span<const std::byte> data) {
+  if (buffer >= buffers_.size() || buffers_[buffer].handle == nullptr || offset > buffers_[buffer].bytes ||
+      data.size() > buffers_[buffer].bytes - offset || offset % 4 != 0 || data.size() % 4 != 0) {
+    return fail(ErrorCode::kInvalidArgument, "{} bytes at {} do not fit buffer {}.", data.size(), offset, buffer);
+  }
+  api_.write_buffer(queue_, buffers_[buffer].handle, offset, data.data(), data.size());
+  unsubmitted_ += data.size();
+  if (unsubmitted_ > kMaxUnsubmitted) {  // else the staging memory grows to the size of the model
+    api_.submit(queue_, 0, nullptr);
+    api_.poll(device_, true, nullptr);
+    unsubmitted_ = 0;
+  }
+  return {};
+}
+
+void NativeDevice::record(const LoadedPlan& loaded, const graph::StepCounts& n, WGPUCommandEncoder encoder) {
+  const graph::PlanProgram& program = loaded.plan.program(n.t);
+  const WGPUComputePassEncoder pass = api_.begin_pass(encoder, nullptr);
+  uint32_t current = UINT32_MAX;
+  for (uint32_t s = program.first_step; s < program.first_step + program.n_steps; ++s) {
+    const graph::PlanStep& step = loaded.plan.steps[s];
+    const uint64_t x = step.grid[0].at(n), y = step.grid[1].at(n), z = step.grid[2].at(n);
+    if (x == 0 || y == 0 || z == 0) continue;
+    if (step.pipeline != current) api_.set_pipeline(pass, loaded.pipelines[step.pipeline]);
+    current = step.pipeline;
+    api_.set_bind_group(pass, 0, loaded.groups[s], 0, nullptr);
+    api_.dispatch(pass, static_cast<uint32_t>(x), static_cast<uint32_t>(y), static_cast<uint32_t>(z));
+  }
+  api_.end_pass(pass);
+  api_.release_pass(pass);
+}
+
+Result<void> NativeDevice::record_readback(const LoadedPlan& loaded, const graph::StepCounts& n, uint32_t outputs,
+                                           WGPUCommandEncoder encoder, Readback& slot) {
+  slot.pieces.assign(loaded.plan.outputs.size(), {});
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < slot.pieces.size(); ++i) {
+    const graph::PlanBinding& from = loaded.plan.outputs[i].binding;
+    if (i < 32 && (outputs >> i & 1) == 0) continue;
+    const uint64_t rows = from.rows.at(n.t, n.r);
+    slot.pieces[i] = {bytes, rows == 0 ? 0 : ((rows - 1) * from.row_stride + from.cols) * 4};
+    bytes += slot.pieces[i].bytes;
+  }
+  if (slot.buffer.bytes < std::max<uint64_t>(bytes, 4)) {
+    drop(slot.buffer);
+    slot.buffer = TRY(make_buffer(std::max<uint64_t>(bytes, 256), WGPUBufferUsage_MapRead | WGPUBufferUsage_CopyDst));
+  }
+  for (size_t i = 0; i < slot.pieces.size(); ++i) {
+    if (slot.pieces[i].bytes == 0) continue;
+    const graph::PlanBinding& from = loaded.plan.outputs[i].binding;
+    const graph::PlanSlot& place = loaded.plan.slots[from.slot];
+    api_.copy_buffer(encoder, loaded.arena[place.index].handle, place.offset + uint64_t{from.col0} * 4,
+                     slot.buffer.handle, slot.pieces[i].offset, slot.pieces[i].bytes);
+  }
+  return {};
+}
+
+void NativeDevice::start_map(Readback& slot) {
+  slot.pending = true;
+  slot.mapped = slot.failed = false;
+  WGPUBufferMapCallbackInfo callback{};
+  callback.mode = WGPUCallbackMode_AllowProcessEvents;
+  callback.callback = [](WGPUMapAsyncStatus status, WGPUStringView, void* userdata, void*) {
+    auto& done = *static_cast<Readback*>(userdata);
+    done.pending = false;
+    done.mapped = status == WGPUMapAsyncStatus_Success;
+    done.failed = !done.mapped;
+  };
+  callback.userdata1 = &slot;
+  api_.map_buffer(slot.buffer.handle, WGPUMapMode_Read, 0, slot.buffer.bytes, callback);
+}
+
+Result<uint64_t> NativeDevice::submit(uint32_t plan, const graph::StepCounts& n, std::span<const std::byte> params,
+                                      uint32_t outputs) {
+  if (plan >= plans_.size() || !plans_[plan]) return fail(ErrorCode::kInvalidArgument, "There is no plan {}.", plan);
+  const LoadedPlan& loaded = *plans_[plan];
+  Readback& slot = ring_[(last_ticket_ + 1) % ring_.size()];
+  if (slot.pending) {
+    return fail(ErrorCode::kInvalidArgument, "{} steps are in flight, which is the most; wait for one.", ring_.size());
+  }
+  if (n.t == 0 || n.t > loaded.plan.key.max_tokens || n.r > loaded.plan.key.max_rows ||
+      params.size() > loaded.params.bytes || params.size() % 4 != 0) {
+    return fail(ErrorCode::kInvalidArgument, "A step of {} tokens and {} bytes does not fit the plan.", n.t,
+                params.size());
+  }
+  if (slot.mapped) api_.unmap(slot.buffer.handle);
+  slot.mapped = false;
+  api_.write_buffer(queue_, loaded.params.handle, 0, params.data(), params.size());
+  api_.push_error_scope(device_, WGPUErrorFilter_Validation);
+  const WGPUCommandEncoder encoder = api_.create_encoder(device_, nullptr);
+  record(loaded, n, encoder);
+  const Result<void> readback = record_readback(loaded, n, outputs, encoder, slot);
+  const WGPUCommandBuffer commands = api_.finish(encoder, nullptr);
+  const std::string error = pop_error(api_, instance_, device_);  // submitting invalid commands aborts the process
+  if (error.empty() && readback) api_.submit(queue_, 1, &commands);
+  api_.release_commands(commands);
+  api_.release_encoder(encoder);
+  TRY(readback);
+  if (!error.empty()) return fail(ErrorCode::kInternal, "{} refuses a step: {}", target_.device, error);
+  unsubmitted_ = 0;
+  slot.ticket = ++last_ticket_;
+  start_map(slot);
+  return last_ticket_;
+}
+
+Result<Poll> NativeDevice::poll(uint64_t ticket, uint32_t output, std::span<std::byte> out) {
+  if (lost_) return Poll::kDeviceLost;
+  if (ticket == 0 || ticket > last_ticket_) {
+    return fail(ErrorCode::kInvalidArgument, "There is no ticket {}; the last is {}.", ticket, last_ticket_);
+  }
+  Readback& slot = ring_[ticket % ring_.size()];
+  if (slot.ticket != ticket) {
+    if (out.empty()) return Poll::kReady;
+    return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone.", ticket);
+  }
+  if (slot.pending) {
+    api_.poll(device_, false, nullptr);
+    api_.process_events(instance_);
+  }
+  TRY(take_error("running a step"));
+  if (slot.pending) return Poll::kPending;
+  if (slot.failed) return Poll::kDeviceLost;
+  if (out.empty()) return Poll::kReady;
+  if (output >= slot.pieces.size() || slot.pieces[output].bytes != out.size()) {
+    return fail(ErrorCode::kInvalidArgument, "Output {} is asked for with room for {} bytes.", output, out.size());
+  }
+  const Piece& piece = slot.pieces[output];
+  const void* from = api_.mapped_range(slot.buffer.handle, 0, slot.buffer.bytes);
+  if (from == nullptr) return Poll::kDeviceLost;
+  std::memcpy(out.data(), static_cast<const std::byte*>(from) + piece.offset, piece.bytes);
+  return Poll::kReady;
+}
+
+void NativeDevice::wait(uint64_t ticket) {
+  Readback& slot = ring_[ticket % ring_.size()];
+  while (!lost_ && slot.ticket == ticket && slot.pending) {
+    api_.poll(device_, true, nullptr);
+    api_.process_events(instance_);
+  }
+}
+
+}  // namespace tern::backends::webgpu
