@@ -18,6 +18,9 @@ Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions& options)
   return webgpu::make_webgpu_backend(std::move(device), options.expose_values);
 }
 #else
+constexpr std::string_view kNoWgpu =
+    "There is no WebGPU here: Tern was built without wgpu-native. `make setup` installs it; build again then.";
+
 Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions&) {
   return fail(
       ErrorCode::kNotFound,
@@ -26,6 +29,18 @@ Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions&) {
 #endif
 
 }  // namespace
+
+Result<std::vector<GpuDescription>> list_gpus() {
+#ifdef TERN_HAVE_NATIVE_GPU
+  std::vector<GpuDescription> out;
+  for (webgpu::AdapterFacts& adapter : TRY(webgpu::list_adapters())) {
+    out.push_back({std::move(adapter.target), std::move(adapter.kind)});
+  }
+  return out;
+#else
+  return fail(ErrorCode::kNotFound, "{}", kNoWgpu);
+#endif
+}
 
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options) {
   if (name == "cpu") return make_cpu_backend(options);

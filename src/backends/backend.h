@@ -6,6 +6,7 @@
 #include <memory>
 #include <ranges>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -96,5 +97,13 @@ struct BackendOptions {
   bool gpu_default_limits = false, gpu_no_f16 = false, gpu_no_subgroups = false;
 };
 Result<std::unique_ptr<Backend>> make_backend(std::string_view name, const BackendOptions& options);
+
+/// A GPU of this machine: the target a backend on it would have, and what it is ("discrete GPU", "CPU").
+struct GpuDescription {
+  graph::Target target;
+  std::string kind;
+};
+/// The preferred one first. Errors: kNotFound, saying how to install WebGPU.
+Result<std::vector<GpuDescription>> list_gpus();
 
 }  // namespace tern::backends

@@ -43,7 +43,8 @@ class GoldenTest : public testing::TestWithParam<const char*> {
   }
 
   // Logits within `bound` of PyTorch's, and bitwise the same whatever the chunks: one order of summation for every T.
-  std::vector<float> expect_logits(Runner& runner, float bound) {
+  // A GPU has kernels of their own for few tokens: there, chunks have to keep the bound.
+  std::vector<float> expect_logits(Runner& runner, float bound, bool bitwise = true) {
     const Result<std::vector<float>> logits = runner.prefill(golden_.ids);
     EXPECT_TRUE(logits) << logits.error().to_string();
     if (!logits) return {};
@@ -51,7 +52,9 @@ class GoldenTest : public testing::TestWithParam<const char*> {
     for (const size_t chunk : {1, 7, 16}) {
       const Result<std::vector<float>> chunked = runner.prefill(golden_.ids, chunk);
       EXPECT_TRUE(chunked) << chunked.error().to_string();
-      EXPECT_TRUE(chunked && *chunked == *logits) << "in chunks of " << chunk;
+      if (!chunked) return {};
+      EXPECT_TRUE(!bitwise || *chunked == *logits) << "in chunks of " << chunk;
+      EXPECT_LE(max_difference(*chunked, golden_.logits), bound) << "in chunks of " << chunk;
     }
     return *logits;
   }
@@ -82,7 +85,8 @@ TEST_P(GoldenTest, Cpu) {
   }
 }
 
-// On the adapter there is, with what it has and as the weakest device would do it: default limits, no optional features.
+// On the adapter there is, with what it has and as the weakest device would do it: default limits, no optional
+// features.
 TEST_P(GoldenTest, Gpu) {
   const BackendOptions weak{.gpu_default_limits = true, .gpu_no_f16 = true, .gpu_no_subgroups = true};
   for (const BackendOptions& options : {BackendOptions{}, weak}) {
@@ -91,8 +95,17 @@ TEST_P(GoldenTest, Gpu) {
     }
     const auto gpu = runner("gpu", KvFormat::kF32, options);
     ASSERT_TRUE(gpu);
-    expect_greedy(*gpu, expect_logits(*gpu, kF32Bound));
+    expect_greedy(*gpu, expect_logits(*gpu, kF32Bound, /*bitwise=*/false));
+    const bool again = GetParam() == std::string_view("gemma2") || GetParam() == std::string_view("qwen3-moe");
+    if (!again) break;  // the generic kernels are the same on both: two models show that the limits are kept
   }
+}
+
+TEST_P(GoldenTest, GpuCacheInF16) {
+  if (const auto found = backends::make_backend("gpu", {}); !found) GTEST_SKIP() << found.error().to_string();
+  const auto rounded = runner("gpu", KvFormat::kF16);
+  ASSERT_TRUE(rounded);
+  expect_logits(*rounded, kF16CacheBound, /*bitwise=*/false);
 }
 
 TEST_P(GoldenTest, CacheInF16) {

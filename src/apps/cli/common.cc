@@ -1,12 +1,14 @@
 #include "apps/cli/common.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <iterator>
 
@@ -70,8 +72,11 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   const char* group = "Model";
   command.add_option("MODEL", options.path, "A .gguf file, or a Hugging Face folder (config.json, *.safetensors)")
       ->required();
-  command.add_option("--device", options.device, "auto, cpu, or ref (the slow, exact reference)")
-      ->check(CLI::IsMember({"auto", "cpu", "ref"}))
+  command
+      .add_option(
+          "--device", options.device,
+          "auto (a GPU that is one, else the CPU), gpu (a software one too), cpu, or ref (the slow, exact reference)")
+      ->check(CLI::IsMember({"auto", "gpu", "cpu", "ref"}))
       ->capture_default_str()
       ->group(group);
   command.add_option("-t,--threads", options.threads, "Worker threads; 0: one per available core")
@@ -124,31 +129,68 @@ TraceFile::~TraceFile() {
   if (!out) fmt::print(stderr, "The trace {} could not be written: {}.\n", path_, strerror(errno));
 }
 
-Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine, bool record) {
+namespace {
+
+using MakeBackend = std::function<Result<std::unique_ptr<backends::Backend>>(std::string_view)>;
+
+/// What --device auto chose, where somebody is reading.
+void say_device(std::string_view text) {
+  if (isatty(STDERR_FILENO)) fmt::print(stderr, "{}\n", styled(fmt::format("Running {}", text), Style::kDim, 2));
+}
+
+Result<OpenedModel> load(const ModelOptions& options, const engine::EngineOptions& engine, const std::string& device,
+                         const MakeBackend& make) {
   const double start = seconds_now();
+  auto backend = TRY(make(device));
+  ProgressBar bar("loading");
+  OpenedModel opened;
+  opened.model = TRY(engine::load_model(options.path, std::move(backend), engine,
+                                        [&](uint64_t done, uint64_t total) { bar.update(done, total); },
+                                        {[make, device] { return make(device); }, [make] { return make("cpu"); }}));
+  opened.load_s = seconds_now() - start;
+  return opened;
+}
+
+/// On the device that the options name, or the one that suits.
+Result<OpenedModel> load(const ModelOptions& options, const engine::EngineOptions& engine, const MakeBackend& make) {
+  if (options.device != "auto") return load(options, engine, options.device, make);
+
+  const Result<std::vector<backends::GpuDescription>> gpus = backends::list_gpus();
+  std::string reason = gpus ? "There is no GPU." : gpus.error().message;
+  if (gpus && !gpus->empty() && !gpus->front().target.gpu.software) {
+    Result<OpenedModel> opened = load(options, engine, "gpu", make);
+    const bool too_large =
+        !opened && (opened.error().code == ErrorCode::kOutOfMemory || opened.error().code == ErrorCode::kUnsupported);
+    if (opened) say_device(fmt::format("on {}.", gpus->front().target.device));
+    if (!too_large) return opened;
+    reason = opened.error().to_string();
+  }
+  say_device(fmt::format("on the CPU. {}", reason));
+  return load(options, engine, "cpu", make);
+}
+
+}  // namespace
+
+Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine, bool record) {
   engine.context = options.context;
   engine.kv_format = TRY(parse_kv_format(options.kv_format));
   engine.max_tokens = std::max(options.chunk, engine.max_seqs);
   TRY(set_memory_limit(options.memory_limit, engine));
-  const std::string device = options.device == "auto" ? "cpu" : options.device;
-  OpenedModel opened;
-  if (record || !options.trace.empty()) opened.trace = TRY(TraceFile::create(options.trace));
-  engine.trace = opened.trace ? &opened.trace->trace : nullptr;
-  const auto make = [options, trace = engine.trace](std::string_view name) {
+  std::unique_ptr<TraceFile> trace;
+  if (record || !options.trace.empty()) trace = TRY(TraceFile::create(options.trace));
+  engine.trace = trace ? &trace->trace : nullptr;
+  const auto make = [options, lanes = engine.trace](std::string_view name) {
     const bool f32 = options.activations == "f32";
     return backends::make_backend(
         name, {.threads = options.threads,
                .isa = options.isa,
                .activations = f32 ? backends::ActivationFormat::kF32 : backends::ActivationFormat::kAuto,
                .expose_values = options.expose_values,
-               .trace = trace});
+               .trace = lanes,
+               .gpu_hardware_only = options.device == "auto"});
   };
-  auto backend = TRY(make(device));
-  ProgressBar bar("loading");
-  opened.model = TRY(engine::load_model(options.path, std::move(backend), engine,
-                                        [&](uint64_t done, uint64_t total) { bar.update(done, total); },
-                                        {[make, device] { return make(device); }, [make] { return make("cpu"); }}));
-  opened.load_s = seconds_now() - start;
+  OpenedModel opened = TRY(load(options, engine, make));
+  opened.trace = std::move(trace);
   return opened;
 }
 

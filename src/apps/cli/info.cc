@@ -21,6 +21,7 @@ struct InfoOptions {
   bool dump_graph = false;
   bool dump_plan = false;
   bool json = false;
+  bool devices = false;
 };
 
 struct FormatUse {
@@ -188,6 +189,22 @@ Result<void> print_metadata(const io::ModelFiles& files) {
   return {};
 }
 
+Result<void> print_devices() {
+  const std::vector<backends::GpuDescription> gpus = TRY(backends::list_gpus());
+  if (gpus.empty()) fmt::print("There is no GPU.\n");
+  for (const backends::GpuDescription& gpu : gpus) {
+    const graph::GpuFacts& facts = gpu.target.gpu;
+    fmt::print("{}\n  kind        {}\n  features   {}{}{}\n", gpu.target.device, gpu.kind, facts.f16 ? " f16" : "",
+               facts.subgroups ? " subgroups" : "", facts.packed_dot ? " packed-dot" : "");
+    fmt::print("  binding     {:.0f} MiB; buffer {:.0f} MiB\n", static_cast<double>(facts.max_binding_bytes) / 0x1p20,
+               static_cast<double>(facts.max_buffer_bytes) / 0x1p20);
+    fmt::print("  workgroup   {} invocations, {} KiB; {} storage buffers\n", facts.max_invocations,
+               facts.max_workgroup_bytes / 1024, facts.max_storage_buffers);
+    if (facts.software) fmt::print("  --device auto does not choose it: it computes on the CPU\n");
+  }
+  return {};
+}
+
 Result<void> info(const InfoOptions& options) {
   Info info{.files = TRY(io::open_model(options.path))};
   if (options.metadata) return print_metadata(info.files);
@@ -221,13 +238,14 @@ Result<void> info(const InfoOptions& options) {
 void add_info(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "What is in a model file and what memory it needs");
-  command->add_option("MODEL", options->path, "A .gguf file, or a Hugging Face folder")->required();
+  auto* model = command->add_option("MODEL", options->path, "A .gguf file, or a Hugging Face folder");
+  command->add_flag("--devices", options->devices, "List the GPUs and what they can do; needs no MODEL");
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--metadata", options->metadata, "List every metadata key of a GGUF, or show config.json");
   command->add_flag("--dump-graph", options->dump_graph, "The graph after the passes of --device");
   command->add_flag("--dump-plan", options->dump_plan, "The plan for --device: memory, then steps");
-  command->add_option("--device", options->device, "cpu, or ref (no fusion, no reuse of memory)")
-      ->check(CLI::IsMember({"cpu", "ref"}))
+  command->add_option("--device", options->device, "cpu, gpu, or ref (no fusion, no reuse of memory)")
+      ->check(CLI::IsMember({"cpu", "gpu", "ref"}))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer(
@@ -236,8 +254,9 @@ void add_info(CLI::App& app, int& exit_code) {
       "  tern info model.gguf --tensors | sort -k4 -h\n"
       "  tern info path/to/huggingface-folder --dump-graph\n\n"
       "\"in all\" is weights, an f16 KV cache of that many positions, and the activations of a step of 512 tokens.");
-  command->callback([options, &exit_code] {
-    if (auto result = info(*options); !result) exit_code = report(result.error());
+  command->callback([options, model, &exit_code] {
+    if (!options->devices && model->count() == 0) throw CLI::RequiredError("MODEL");
+    if (auto result = options->devices ? print_devices() : info(*options); !result) exit_code = report(result.error());
   });
 }
 

@@ -24,8 +24,9 @@ Family family_of(Format format) {
       return Family::kQ4;
     case Format::kQ4_1:
     case Format::kQ4_K:
-    case Format::kAWQ:
       return Family::kQ4m;
+    case Format::kAWQ:
+      return Family::kQ4z;
     case Format::kQ2_K:
     case Format::kQ3_K:
       return Family::kQ4m16;
@@ -48,12 +49,13 @@ Family family_of(Format format) {
 }
 
 bool is_nibbles(Family family) {
-  return family == Family::kQ4 || family == Family::kQ4m || family == Family::kQ4m16;
+  return family == Family::kQ4 || family == Family::kQ4z || family == Family::kQ4m || family == Family::kQ4m16;
 }
 
 /// value = scale * code + minimum, `code` being what the family stores (less 8 for q4).
 struct Scale {
   float scale = 0, minimum = 0;
+  float zero = 0;  // of q4z, whose minimum is -scale * zero
 };
 
 /// The scale of the weights [k, k + group) of an encoded row, in the words of the file's format (formats/types/).
@@ -73,7 +75,7 @@ Scale scale_of(Format format, const std::byte* row, uint32_t k) {
       return {scaled(0, scale.scale), -scaled(2, scale.min)};
     }
     case Format::kAWQ:
-      return {load_f16(block), -scaled(0, load_u8(block + 2))};
+      return {load_f16(block), -scaled(0, load_u8(block + 2)), static_cast<float>(load_u8(block + 2))};
     case Format::kQ2_K:
       return {scaled(80, load_u8(block + j16) & 15), -scaled(82, load_u8(block + j16) >> 4)};
     case Format::kQ3_K: {
@@ -127,7 +129,7 @@ void pack_scale(const PlaneLayout& layout, const Scale& scale, std::byte* out) {
     return;
   }
   formats::store_f16(out, scale.scale);
-  if (layout.scale_bytes == 4) formats::store_f16(out + 2, scale.minimum);
+  if (layout.scale_bytes == 4) formats::store_f16(out + 2, layout.family == Family::kQ4z ? scale.zero : scale.minimum);
 }
 
 void repack_quantised(const graph::Weight& weight, const PlaneLayout& layout, const std::byte* row,
@@ -190,6 +192,8 @@ std::string_view family_file(Family family) {
   switch (family) {
     case Family::kQ4:
       return "w_q4";
+    case Family::kQ4z:
+      return "w_q4z";
     case Family::kQ4m:
     case Family::kQ4m16:
       return "w_q4m";
@@ -254,7 +258,8 @@ void decode_planes(const PlaneLayout& layout, const PackedRows& packed, uint32_t
       const auto nibble = static_cast<int32_t>(k % 32 < 16 ? pair & 15 : pair >> 4);
       const int32_t code =
           is_nibbles(layout.family) ? nibble - (layout.family == Family::kQ4 ? 8 : 0) : formats::load_i8(codes + k);
-      out[k] = scale * static_cast<float>(code) + minimum;
+      const auto value = static_cast<float>(code);
+      out[k] = layout.family == Family::kQ4z ? scale * (value - minimum) : scale * value + minimum;
     }
   }
 }

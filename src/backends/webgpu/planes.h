@@ -2,11 +2,11 @@
 // serve them all; kernels/w_<family>.wgsl reads them. One buffer per weight: the codes of all rows, then, from a
 // multiple of 256 bytes on, the scales of all rows.
 //
-//   q4, q4m, q4m16   16 bytes per 32 weights: byte j has weight j in its low nibble and weight 16 + j in its high one
-//   q8, q8x16, q8m, q8f   int8
-//   f16, bf16, f32   no scales
+//   q4, q4z, q4m, q4m16   16 bytes per 32 weights: byte j has weight j in its low nibble and weight 16 + j in its high
+//   one q8, q8x16, q8m, q8f   int8 f16, bf16, f32   no scales
 //
 //   value = scale * (code - 8)           q4: an f16 per 32
+//   value = scale * (code - zero)        q4z: a pair of f16 per 32
 //   value = scale * code + minimum       q4m, q8m: a pair of f16 (one word) per 32; q4m16: per 16
 //   value = scale * code                 q8: an f16 per 32; q8x16: per 16; q8f: an f32 per 32
 //
@@ -23,7 +23,7 @@
 
 namespace tern::backends::webgpu {
 
-enum class Family { kQ4, kQ4m, kQ4m16, kQ8, kQ8x16, kQ8m, kQ8f, kF16, kBf16, kF32 };
+enum class Family { kQ4, kQ4z, kQ4m, kQ4m16, kQ8, kQ8x16, kQ8m, kQ8f, kF16, kBf16, kF32 };
 
 struct PlaneLayout {
   Family family = Family::kF32;

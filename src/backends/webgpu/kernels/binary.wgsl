@@ -1,4 +1,5 @@
-// out = f(x, y), element by element; f is another file. A workgroup per row and 64 columns. Y_STRIDE 0: one row for all.
+// out = f(x, y), element by element; f is another file. A workgroup per row and 64 columns.
+// Y_STRIDE 0: one row for all.
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;

@@ -1,7 +1,8 @@
 // A page is [kv_heads][page_tokens][head_dim] int8, then the f16 scales of 32 values each, two to a word. An invocation
 // stores 64 values. at: of the first value within its page.
 fn code_word(x: vec4<f32>, inverse: f32) -> u32 {
-  let codes = bitcast<vec4<u32>>(vec4<i32>(round(clamp(x * inverse, vec4<f32>(-127.0), vec4<f32>(127.0))))) & vec4<u32>(255u);
+  let rounded = round(clamp(x * inverse, vec4<f32>(-127.0), vec4<f32>(127.0)));
+  let codes = bitcast<vec4<u32>>(vec4<i32>(rounded)) & vec4<u32>(255u);
   return codes.x | codes.y << 8u | codes.z << 16u | codes.w << 24u;
 }
 
