@@ -46,7 +46,7 @@ TEST(Cpu, EveryAvailableIsaCanBeForced) {
 }
 
 TEST(Cpu, UnknownBackend) {
-  const auto backend = make_backend("gpu", {});
+  const auto backend = make_backend("npu", {});
   ASSERT_FALSE(backend);
   EXPECT_EQ(backend.error().code, ErrorCode::kNotFound);
 }
