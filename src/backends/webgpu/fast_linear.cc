@@ -20,10 +20,11 @@ std::string_view dot_file(Family family) {
       return "dot_q8m";
     case Family::kQ8f:
       return "dot_q8f";
+    case Family::kQ4z:  // no int8 product yet
     case Family::kF16:
     case Family::kBf16:
     case Family::kF32:
-      return "";  // float weights have float activations
+      return "";  // float activations
   }
   return "";
 }
