@@ -57,6 +57,16 @@ struct Backend {
   virtual bool uses_file_layout(const graph::Plan& /*plan*/, uint32_t /*weight*/) const {
     return target().imports_host_memory;
   }
+  /// For a cache of weights in this backend's own layout: a word that changes with the layout (empty: nothing to
+  /// cache), the bytes of a buffer that upload_rows() has filled, and such bytes used in place as import_host() does.
+  /// Errors: kUnsupported where there is no such layout; kInvalidArgument for an unknown buffer.
+  virtual std::string layout_name() const { return {}; }
+  virtual Result<std::span<const std::byte>> own_bytes(Buffer /*buffer*/) const {
+    return fail(ErrorCode::kUnsupported, "{} has no layout of its own that could be cached.", target().backend);
+  }
+  virtual Result<Buffer> import_own(std::span<const std::byte> /*bytes*/) {
+    return fail(ErrorCode::kUnsupported, "{} has no layout of its own that could be cached.", target().backend);
+  }
   /// Bytes that weight `weight` of the plan takes in this backend's layout.
   virtual uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const = 0;
   /// Rows [row0, ...) of a weight in file layout; the backend repacks them into its own. rows: n * row_bytes.

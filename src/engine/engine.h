@@ -32,7 +32,8 @@ struct EngineOptions {
   uint64_t kv_bytes = 0;      // KV budget in bytes, rounded down to pages; 0 as well: one full context
   graph::KvFormat kv_format = graph::KvFormat::kF16;
   uint32_t page_tokens = 32;
-  uint64_t memory_limit = 0;                           // bytes that loading may plan for; 0: no limit
+  std::string weight_cache;   // folder of cache files of repacked weights (engine/weight_cache.h); empty: none
+  uint64_t memory_limit = 0;  // bytes that loading may plan for; 0: no limit
   std::string memory_limit_name = "the memory limit";  // who set it, for the message
   bool share_prefixes = true;                          // pages of a common prefix are computed once
   Trace* trace = nullptr;                              // lane "engine"; outlives the engine

@@ -16,7 +16,7 @@ Result<models::ModelGraph> build(const Model& model, const EngineOptions& option
 }
 
 /// The model's graph on the model's backend.
-Result<Playable> place(const Model& model, graph::Graph graph, const EngineOptions& options, const Progress& progress) {
+Result<Playable> place(Model& model, graph::Graph graph, const EngineOptions& options, const Progress& progress) {
   const std::string& name = model.files.name;
   backends::Backend& backend = *model.backend;
   Playable playable{.backend = &backend, .plan = {}, .weights = {}};
@@ -26,7 +26,7 @@ Result<Playable> place(const Model& model, graph::Graph graph, const EngineOptio
   const uint64_t kv_tokens = uint64_t{TRY(kv_page_count(options, playable.plan, context))} * options.page_tokens;
   const MemoryEstimate estimate = estimate_memory(playable.plan, backend, kv_tokens, model.hparams.vocab);
   TRY_CTX(check_memory(estimate, options), "before loading {}", name);
-  playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress),
+  playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress, &model.weight_cache),
                              "while placing the weights of {}", name);
   TRY_CTX(model.files.weights.check_unchanged(), "after placing the weights of {}", name);
   return playable;
@@ -57,6 +57,7 @@ Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<
   auto model = std::make_unique<Model>();
   model->files = std::move(files);
   model->backend = std::move(backend);
+  model->weight_cache.folder = options.weight_cache;
   const std::string& name = model->files.name;
 
   ModelText text = TRY_CTX(read_text(model->files), "while loading {}", name);

@@ -13,6 +13,7 @@
 
 #include "backends/backend.h"
 #include "engine/engine.h"
+#include "engine/weight_cache.h"
 #include "io/model_files.h"
 #include "models/common/hparams.h"
 #include "text/chat_template.h"
@@ -33,6 +34,7 @@ struct Model {
   std::optional<text::ChatTemplate> chat_template;
   std::string text_problem;  // why a tokenizer or template that the files have is missing here; else empty
   std::vector<int32_t> end_tokens;
+  WeightCache weight_cache;
   std::unique_ptr<backends::Backend> backend;
   std::unique_ptr<Engine> engine;  // last: it uses everything above
 };

@@ -4,6 +4,8 @@
 #include <optional>
 #include <span>
 
+#include "io/file.h"
+
 namespace tern::engine {
 namespace {
 
@@ -14,15 +16,20 @@ constexpr uint64_t kRangeBytes = uint64_t{4} << 20;
 
 class Placer {
  public:
-  Placer(const graph::Plan& plan, const io::WeightIndex& files, backends::Backend& backend, const Progress& progress)
-      : plan_(plan), files_(files), backend_(backend), progress_(progress) {}
+  Placer(const graph::Plan& plan, const io::WeightIndex& files, backends::Backend& backend, const Progress& progress,
+         WeightCache* cache)
+      : plan_(plan), files_(files), backend_(backend), progress_(progress), cache_(cache) {
+    if (cache_ && (cache_->folder.empty() || backend_.layout_name().empty())) cache_ = nullptr;
+  }
 
   Result<std::vector<backends::Buffer>> run() {
     for (const graph::Weight& weight : plan_.weights) total_ += TRY(file_bytes(weight));
+    if (cache_) TRY(open_cache());
     std::vector<backends::Buffer> buffers;
     for (uint32_t w = 0; w < plan_.weights.size(); w++) {
       buffers.push_back(TRY_CTX(place(w), "while placing weight {}", plan_.weights[w].name));
     }
+    if (cache_ && !cache_->cached) TRY(write_cache(buffers));
     if (progress_) progress_(total_, total_);
     return buffers;
   }
@@ -34,6 +41,32 @@ class Placer {
   const Progress& progress_;
   uint64_t done_ = 0, total_ = 0;
   std::vector<std::byte> range_;
+  WeightCache* cache_;  // null: none, or nothing to cache
+  CacheKey cache_key_;
+  std::string cache_path_;
+
+  Result<void> open_cache() {
+    cache_->cached.reset();         // of a backend that was lost
+    std::vector<uint64_t> lengths;  // of the weights in the backend's own layout
+    for (uint32_t w = 0; w < plan_.weights.size(); w++) {
+      lengths.push_back(backend_.uses_file_layout(plan_, w) ? 0 : backend_.weight_bytes(plan_, w));
+    }
+    cache_key_ = TRY(cache_key(files_, plan_, backend_.layout_name()));
+    cache_path_ = io::join_path(cache_->folder, cache_key_.file_name());
+    auto opened = CachedWeights::open(cache_path_, cache_key_, lengths);
+    if (opened) cache_->cached = *std::move(opened);
+    return {};
+  }
+
+  Result<void> write_cache(std::span<const backends::Buffer> buffers) {
+    std::vector<std::span<const std::byte>> weights(buffers.size());
+    for (uint32_t w = 0; w < buffers.size(); w++) {
+      if (!backend_.uses_file_layout(plan_, w)) weights[w] = TRY(backend_.own_bytes(buffers[w]));
+    }
+    const auto written = write_cached_weights(cache_path_, cache_key_, weights);
+    if (!written) cache_->problem = written.error().to_string();
+    return {};
+  }
 
   void advance(uint64_t bytes) {
     done_ += bytes;
@@ -108,6 +141,11 @@ class Placer {
       advance(bytes);
       return buffer;
     }
+    if (cache_ && cache_->cached && !cache_->cached->weight(w).empty()) {
+      const auto buffer = TRY(backend_.import_own(cache_->cached->weight(w)));
+      advance(bytes);
+      return buffer;
+    }
     const auto buffer = TRY(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight));
     if (weight.slices.empty()) {
       TRY(backend_.upload_rows(plan_, w, buffer, 0, std::as_bytes(std::span(weight.constant))));
@@ -161,8 +199,9 @@ class Placer {
 }  // namespace
 
 Result<std::vector<backends::Buffer>> place_weights(const graph::Plan& plan, const io::WeightIndex& files,
-                                                    backends::Backend& backend, const Progress& progress) {
-  return Placer(plan, files, backend, progress).run();
+                                                    backends::Backend& backend, const Progress& progress,
+                                                    WeightCache* cache) {
+  return Placer(plan, files, backend, progress, cache).run();
 }
 
 }  // namespace tern::engine

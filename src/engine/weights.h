@@ -6,6 +6,7 @@
 
 #include "backends/backend.h"
 #include "engine/model.h"
+#include "engine/weight_cache.h"
 #include "graph/plan.h"
 #include "io/weight_index.h"
 
@@ -13,8 +14,11 @@ namespace tern::engine {
 
 /// One buffer per plan.weights. `files` must outlive them: imported weights stay where they are mapped. Weights that
 /// were copied are released from the map, so that they are not resident twice.
+/// With a cache, weights in the backend's own layout come from it when it fits, else it is written; a cache that cannot
+/// be read or written is no error.
 /// Errors: kOutOfMemory, kIo and kInvalidFile naming the tensor, kInvalidArgument for slices the files do not have.
 Result<std::vector<backends::Buffer>> place_weights(const graph::Plan& plan, const io::WeightIndex& files,
-                                                    backends::Backend& backend, const Progress& progress);
+                                                    backends::Backend& backend, const Progress& progress,
+                                                    WeightCache* cache = nullptr);
 
 }  // namespace tern::engine

@@ -23,6 +23,8 @@ struct ByteSource {
   virtual std::span<const std::byte> mapped() const { return {}; }
   /// Errors: kInvalidFile when the bytes are not those that were opened (a file that was written to).
   virtual Result<void> check_unchanged() const { return {}; }
+  /// When the bytes were last written, in nanoseconds of the system's clock; 0 where nobody knows.
+  virtual uint64_t modified() const { return 0; }
   /// A hint that these bytes will not be read again soon: a memory map gives the pages back, so that a model whose
   /// weights were repacked is not resident twice.
   virtual void release(uint64_t offset, uint64_t length) const { (void)offset, (void)length; }

@@ -82,6 +82,10 @@ class FileSource final : public ByteSource {
         name_, grouped(size_), grouped(static_cast<uint64_t>(now.st_size)));
   }
 
+  uint64_t modified() const override {
+    return static_cast<uint64_t>(modified_.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(modified_.tv_nsec);
+  }
+
   void release(uint64_t offset, uint64_t length) const override {
 #ifndef __wasi__
     if (!map_ || offset > size_ || length > size_ - offset) return;
@@ -178,6 +182,13 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
   closedir(directory);
   std::ranges::sort(names);
   return names;
+}
+
+Result<void> make_directories(const std::string& path) {
+  if (path == "." || path == "/" || is_directory(path)) return {};
+  TRY(make_directories(parent_directory(path)));
+  if (mkdir(path.c_str(), 0777) == 0 || is_directory(path)) return {};
+  return fail(ErrorCode::kIo, "Cannot make the folder {}: {}.", path, std::strerror(errno));
 }
 
 std::string base_name(std::string_view path) {

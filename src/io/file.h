@@ -16,6 +16,9 @@ bool file_exists(const std::string& path);
 /// Names (without the path) of a folder's entries, sorted. Errors: kNotFound, kIo.
 Result<std::vector<std::string>> list_directory(const std::string& path);
 
+/// A folder and those around it, as far as they are missing. Errors: kIo.
+Result<void> make_directories(const std::string& path);
+
 /// "a/b.gguf" -> "b.gguf".
 std::string base_name(std::string_view path);
 /// "a/b.gguf" -> "a", "b.gguf" -> ".".

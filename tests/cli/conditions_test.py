@@ -1,4 +1,5 @@
 """Bad conditions: a file that is cut off or written to while it is used, little memory, one core, no vector unit."""
+import json
 import os
 import pathlib
 import re
@@ -126,6 +127,65 @@ class MemoryLimitTest(ConditionsTest):
             done = tern("run", self.model, "--tokens", "1", "--memory-limit", text)
             self.assertEqual(done.returncode, 2, text)
             self.assertIn("--memory-limit", done.stderr.decode())
+
+
+class WeightCacheTest(ConditionsTest):
+    """On instruction sets without panels there is nothing to cache: then these only see that nothing is harmed."""
+
+    def setUp(self):
+        self.cache = self.dir / self.id() / "cache"
+        self.packed = self.dir / "packed.gguf"
+        if not self.packed.exists():
+            tern_ok("synth", "tiny", "--format", "q4_0", "-o", self.packed)
+        self.expected = self.run_packed()[0]
+
+    def run_packed(self, *options):
+        done = tern("run", self.packed, "--tokens", "1,2,3", "--greedy", "-n", 8, "--json", *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)["tokens"], done.stderr.decode()
+
+    def files(self):
+        return sorted(self.cache.glob("*")) if self.cache.exists() else []
+
+    def test_made_once_and_used(self):
+        for _ in range(2):
+            self.assertEqual(self.run_packed("--weight-cache", self.cache), (self.expected, ""))
+            self.assertLessEqual(len(self.files()), 1)
+        for file in self.files():
+            before = file.stat().st_mtime_ns
+            self.run_packed("--weight-cache", self.cache)
+            self.assertEqual(file.stat().st_mtime_ns, before)
+
+    def test_cut_off_or_foreign_is_made_anew(self):
+        self.run_packed("--weight-cache", self.cache)
+        for file in self.files():
+            good = file.read_bytes()
+            for bad in (good[:-4096], good[:100], b"", b"x" * len(good), good[:8] + b"\xff" + good[9:]):
+                file.write_bytes(bad)
+                self.assertEqual(self.run_packed("--weight-cache", self.cache), (self.expected, ""))
+                self.assertEqual(file.read_bytes(), good)
+
+    def test_another_model_of_the_same_name_has_its_own(self):
+        self.run_packed("--weight-cache", self.cache)
+        first = self.files()
+        tern_ok("synth", "tiny", "--format", "q4_0", "--seed", 5, "-o", self.packed)
+        try:
+            other = self.run_packed()[0]
+            self.assertEqual(self.run_packed("--weight-cache", self.cache), (other, ""))
+            self.assertEqual(len(self.files()), 2 * len(first))
+        finally:
+            self.packed.unlink()
+
+    def test_a_folder_that_cannot_be_written_is_one_warning(self):
+        self.run_packed("--weight-cache", self.cache)
+        something_to_cache = bool(self.files())
+        blocked = self.dir / "a file"  # a folder without write permission does not stop root
+        blocked.write_text("")
+        tokens, err = self.run_packed("--weight-cache", blocked / "below")
+        self.assertEqual(tokens, self.expected)
+        self.assertEqual(len(err.splitlines()), int(something_to_cache), err)
+        if something_to_cache:
+            self.assertIn("going on without a weight cache", err)
 
 
 class MachineTest(ConditionsTest):

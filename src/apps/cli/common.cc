@@ -46,6 +46,14 @@ Result<uint64_t> parse_bytes(const std::string& text) {
   return bytes << (10 * power);
 }
 
+/// Where programs keep what they can make again (XDG Base Directory Specification).
+std::string user_cache() {
+  const char* cache = getenv("XDG_CACHE_HOME");
+  if (cache && cache[0] == '/') return io::join_path(cache, "tern");
+  const char* home = getenv("HOME");
+  return io::join_path(home ? home : ".", ".cache/tern");
+}
+
 /// --memory-limit and the container's limit, whichever is less; "none" lifts both.
 Result<void> set_memory_limit(const std::string& text, engine::EngineOptions& engine) {
   engine.memory_limit = TRY(parse_bytes(text));
@@ -96,6 +104,11 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->group(group);
   command.add_option("--kv", options.kv_format, "Format of the KV cache: f32, f16 or q8_0")
       ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--weight-cache", options.weight_cache,
+                  "Keep weights as the kernels want them in this folder, for a faster next start; auto: the user's "
+                  "cache folder")
       ->group(group);
   command
       .add_option("--memory-limit", options.memory_limit,
@@ -176,6 +189,7 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   engine.kv_format = TRY(parse_kv_format(options.kv_format));
   engine.max_tokens = std::max(options.chunk, engine.max_seqs);
   TRY(set_memory_limit(options.memory_limit, engine));
+  engine.weight_cache = options.weight_cache == "auto" ? user_cache() : options.weight_cache;
   std::unique_ptr<TraceFile> trace;
   if (record || !options.trace.empty()) trace = TRY(TraceFile::create(options.trace));
   engine.trace = trace ? &trace->trace : nullptr;
@@ -191,6 +205,10 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   };
   OpenedModel opened = TRY(load(options, engine, make));
   opened.trace = std::move(trace);
+  if (!opened.model->weight_cache.problem.empty()) {
+    fmt::print(stderr, "{} going on without a weight cache: {}\n", styled("tern:", Style::kDim, 2),
+               opened.model->weight_cache.problem);
+  }
   return opened;
 }
 

@@ -31,7 +31,8 @@ struct ModelOptions {
   std::string kv_format = "f16";
   uint32_t chunk = 512;
   std::string memory_limit;
-  std::string trace;           // file to write; empty: none
+  std::string trace;  // file to write; empty: none
+  std::string weight_cache;
   bool expose_values = false;  // no option: for comparisons (graph::Target)
 };
 

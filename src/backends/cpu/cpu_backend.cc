@@ -100,6 +100,12 @@ class CpuBackend final : public HostBackend {
     return buffer;
   }
   bool uses_file_layout(const graph::Plan& plan, uint32_t weight) const override { return !layout(plan, weight); }
+  /// The layout is the same for all instruction sets, but which weights have it is not.
+  std::string layout_name() const override {
+    return activations_ == ActivationFormat::kF32 ? "" : fmt::format("panels {} {}", cpu::kPanelVersion, kernels_.name);
+  }
+  Result<std::span<const std::byte>> own_bytes(Buffer buffer) const override { return TRY(memory_.pieces(buffer))[0]; }
+  Result<Buffer> import_own(std::span<const std::byte> bytes) override { return memory_.import({&bytes, 1}); }
   uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
     const auto panels = layout(plan, weight);
     return panels ? panels->bytes() : file_layout_bytes(plan.weights[weight]);
@@ -191,8 +197,8 @@ class CpuBackend final : public HostBackend {
   Result<cpu::Panels> panels_of(BoundPlan& bound, uint32_t weight, Buffer buffer) const {
     const auto panels = layout(bound.plan, weight);
     if (!panels) return cpu::Panels{};
-    const std::span<std::byte> memory =
-        TRY_CTX(memory_.writable(buffer), "while binding weight {}", bound.plan.weights[weight].name);
+    const std::span<const std::byte> memory =
+        TRY_CTX(own_bytes(buffer), "while binding weight {}", bound.plan.weights[weight].name);
     if (memory.size() < panels->bytes()) {
       return fail(ErrorCode::kInvalidArgument, "The buffer of weight {} has {} bytes; {} are needed.",
                   bound.plan.weights[weight].name, memory.size(), panels->bytes());

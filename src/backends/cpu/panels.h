@@ -57,6 +57,9 @@ struct PanelLayout {
   }
 };
 
+/// Part of the name of cache files (Backend::layout_name): counts up with every change of what panels look like.
+inline constexpr uint32_t kPanelVersion = 1;
+
 /// The layout of a weight of the plan, or nothing when it stays as the file has it: vectors, tables that are only
 /// embedded, formats that `kernels` has no tiles for, and weights whose uses do not agree on segments.
 std::optional<PanelLayout> panel_layout(const graph::Plan& plan, uint32_t weight, const KernelTable& kernels);
