@@ -432,7 +432,8 @@ async function bandwidth() {
     b = buffer(bytes),
     out = buffer(1 << 20);
   const code = `@group(0) @binding(0) var<storage, read> a: array<vec4<u32>>; @group(0) @binding(1) var<storage, read_write> o: array<u32>;
-@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) g: vec3<u32>, @builtin(num_workgroups) n: vec3<u32>) {
+@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) g: vec3<u32>,
+  @builtin(num_workgroups) n: vec3<u32>) {
   var s = vec4<u32>(); for (var i = g.x; i < ${bytes / 16}u; i += n.x * 256u) { s ^= a[i]; }
   if (s.x + s.y + s.z + s.w == 12345u) { o[0] = 1u; } }`;
   const module = device.createShaderModule({ code }),
