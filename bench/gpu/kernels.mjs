@@ -137,7 +137,8 @@ async function products() {
       const report = async (what, t, steps) => {
         const s = (await time(steps, 3)) / copies;
         line.push(
-          `${what} T=${t} ${us(s)} ${(ws[0].bytes / s / 1e9).toFixed(0)} GB/s ${((2 * t * shape[0] * shape[1]) / s / 1e12).toFixed(2)} TOP/s`,
+          `${what} T=${t} ${us(s)} ${(ws[0].bytes / s / 1e9).toFixed(0)} GB/s ` +
+            `${((2 * t * shape[0] * shape[1]) / s / 1e12).toFixed(2)} TOP/s`,
         );
       };
       for (const t of software ? [1, 4] : [1, 2, 4, 8, 16]) {
@@ -380,7 +381,8 @@ async function steps() {
         split.push(`${name} ${us((await time(list, 3)) / list.length)}`);
       const cached = 2 * t * kv * m.layers * m.kvHeads * m.headDim * 2;
       console.log(
-        `${family} T=${t} KV=${kv}: ${(s * 1e3).toFixed(3)} ms, ${(t / s).toFixed(0)} tok/s, ${((bytes + cached) / s / 1e9).toFixed(0)} GB/s, ` +
+        `${family} T=${t} KV=${kv}: ${(s * 1e3).toFixed(3)} ms, ${(t / s).toFixed(0)} tok/s, ` +
+          `${((bytes + cached) / s / 1e9).toFixed(0)} GB/s, ` +
           `${made.steps.length} dispatches; ${split.join(', ')}`,
       );
       if (t === 1) await pipelined(made.steps);
@@ -431,7 +433,8 @@ async function bandwidth() {
   const bytes = software ? 1 << 24 : 1 << 30,
     b = buffer(bytes),
     out = buffer(1 << 20);
-  const code = `@group(0) @binding(0) var<storage, read> a: array<vec4<u32>>; @group(0) @binding(1) var<storage, read_write> o: array<u32>;
+  const code = `@group(0) @binding(0) var<storage, read> a: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> o: array<u32>;
 @compute @workgroup_size(256) fn main(@builtin(global_invocation_id) g: vec3<u32>,
   @builtin(num_workgroups) n: vec3<u32>) {
   var s = vec4<u32>(); for (var i = g.x; i < ${bytes / 16}u; i += n.x * 256u) { s ^= a[i]; }
