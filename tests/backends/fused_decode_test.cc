@@ -95,5 +95,22 @@ TEST(FusedDecode, LeavesOtherModelsAndDevicesAlone) {
   EXPECT_GT(dispatches_per_layer({}, 17), 6u);
 }
 
+/// Whoever plays the plan may have tokens drawn on the device.
+TEST(FusedDecode, EndsWithTheDrawingOfTokens) {
+  graph::Target target{.backend = "webgpu"};
+  const auto plan = lower(model(1, {}), {.max_tokens = 4, .max_rows = 3, .max_seqs = 2}, target);
+  ASSERT_TRUE(plan) << plan.error().to_string();
+  const uint32_t output = plan->find_output("tokens");
+  ASSERT_NE(output, graph::kNone);
+  const graph::PlanBinding& tokens = plan->outputs[output].binding;
+  EXPECT_EQ(tokens.dtype, graph::DType::kI32);
+  EXPECT_EQ(tokens.rows, graph::Dim::rows());
+  EXPECT_EQ(plan->slots[tokens.slot].bytes, 3u * 4);
+  for (const graph::PlanProgram& program : plan->programs) {
+    const graph::PlanStep& last = plan->steps[program.first_step + program.n_steps - 1];
+    EXPECT_EQ(plan->pipelines[last.pipeline].name, "sample_draw") << program.max_tokens;
+  }
+}
+
 }  // namespace
 }  // namespace tern::backends::webgpu

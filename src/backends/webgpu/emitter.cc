@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/webgpu/fused_decode.h"
+#include "backends/webgpu/sampling.h"
 #include "graph/planner/memory.h"
 
 namespace tern::backends::webgpu {
@@ -105,6 +106,11 @@ Ref Emitter::weight_ref(graph::NodeId n, size_t i) const {
   return {SlotKind::kWeight, static_cast<uint32_t>(weight - graph_.weights.data())};
 }
 
+Ref Emitter::tokens_output() {
+  if (tokens_value_ == UINT32_MAX) tokens_value_ = add_arena_value(uint64_t{key_.max_rows} * 4, true);
+  return {SlotKind::kArena, tokens_value_};
+}
+
 View Emitter::temporary(graph::Dim rows, uint32_t cols) {
   const uint32_t index = add_arena_value(most_rows(rows) * cols * 4, false);
   return {{SlotKind::kArena, index}, rows, cols, 0, cols};
@@ -180,6 +186,7 @@ Result<void> Emitter::program(uint32_t max_tokens) {
       return fail(ErrorCode::kUnsupported, "No WebGPU kernel computes {} ({}).", node.name, graph::op_name(node.op));
     }
   }
+  TRY_CTX(emit_sampling(*this), "while planning how tokens are drawn");
   plan_.programs.push_back({max_tokens, first, static_cast<uint32_t>(steps_.size()) - first});
   return {};
 }
@@ -271,6 +278,10 @@ Result<graph::Plan> Emitter::finish() {
     plan_.outputs.push_back({output.name,
                              {TRY(slot(place.ref, slots)), graph_.values[output.value].desc.dtype, place.rows,
                               place.cols, place.col0, place.stride}});
+  }
+  if (tokens_value_ != UINT32_MAX) {
+    const uint32_t tokens = TRY(slot({SlotKind::kArena, tokens_value_}, slots));
+    plan_.outputs.push_back({"tokens", {tokens, graph::DType::kI32, graph::Dim::rows(), 1, 0, 1}});
   }
   TRY(graph::validate(plan_));
   return std::move(plan_);

@@ -86,6 +86,9 @@ class Emitter {
   /// Memory of this program alone.
   View temporary(graph::Dim rows, uint32_t cols);
 
+  /// The plan's output "tokens", one word a wanted row; the plan has it when this was called.
+  Ref tokens_output();
+
   /// Adds a dispatch for `node`.
   Result<void> dispatch(graph::NodeId node, const Dispatch& dispatch);
   /// The node is computed by what was emitted for another one.
@@ -114,9 +117,10 @@ class Emitter {
   graph::PlanKey key_;
   graph::ParamsLayout params_layout_;
   uint32_t max_tokens_ = 0;
-  std::vector<View> places_;          // index: ValueId; ref.index: the base's ValueId
-  std::vector<bool> taken_;           // index: NodeId
-  std::vector<uint32_t> base_value_;  // index: ValueId of a base; of the program being emitted, or UINT32_MAX
+  std::vector<View> places_;            // index: ValueId; ref.index: the base's ValueId
+  std::vector<bool> taken_;             // index: NodeId
+  std::vector<uint32_t> base_value_;    // index: ValueId of a base; of the program being emitted, or UINT32_MAX
+  uint32_t tokens_value_ = UINT32_MAX;  // of arena_
   std::vector<ArenaValue> arena_;
   std::vector<Step> steps_;
   std::map<std::string, uint32_t> pipelines_;  // by source and access
