@@ -27,8 +27,9 @@ $(BUILD)/build.ninja: CMakePresets.json
 test: setup  ## every test: native, sanitizers, fuzzing 20 s each, wasm under Node, peers, lint
 	@scripts/test
 
-test-all: test  ## also what takes long: every position of every golden model on every kind of WebGPU device
+test-all: test  ## also what takes long: golden models on every kind of WebGPU device, single fast kernels
 	@TERN_TEST_ALL=1 node --test web/dist/test/webgpu.test.js
+	@VK_DRIVER_FILES=$${VK_DRIVER_FILES:-$(CURDIR)/.deps/lavapipe/lvp_icd.json} node tests/webgpu/kernels.mjs
 
 bench: build  ## matrix products by format and step size: GB/s and GOPS (bench/)
 	@cmake --build $(BUILD) -j $(JOBS) --target bench_kernels
