@@ -113,7 +113,7 @@ class BadInputTest(unittest.TestCase):
         self.refused("convert", self.good, words=["--out"])
 
     def test_values_that_do_not_work(self):
-        for option, value in (("-n", "many"), ("--device", "gpu"), ("--threads", "-1"), ("--kv", "f33"),
+        for option, value in (("-n", "many"), ("--device", "npu"), ("--threads", "-1"), ("--kv", "f33"),
                               ("--chunk", "0"), ("--temperature", "-1"), ("--top-p", "2"), ("--logit-bias", "13"),
                               ("--seed", "x"), ("--isa", "sse9"), ("--stop-token", "-4"), ("--context", "1e3")):
             with self.subTest(option=option):

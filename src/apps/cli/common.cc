@@ -260,6 +260,12 @@ std::unexpected<Error> no_text(const std::string& path, std::string_view missing
 }
 
 uint64_t peak_rss_bytes() {
+  // Linux's VmHWM starts anew with the program; ru_maxrss keeps the peak of the process that it was forked from.
+  std::ifstream status("/proc/self/status");
+  for (std::string key; status >> key;) {
+    uint64_t kib = 0;
+    if (key == "VmHWM:" && status >> kib) return kib * 1024;
+  }
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
