@@ -152,7 +152,7 @@ class ScriptedBackend : public backends::Backend {
       samples.reserve(key.max_seqs);
       logits.reserve(size_t{key.max_seqs} * vocab);
     }
-    void assign(const graph::StepParams& step, uint32_t pending_polls) {
+    void assign(const graph::StepParams& step, uint32_t polls) {
       tokens.assign(step.tokens.begin(), step.tokens.end());
       positions.assign(step.positions.begin(), step.positions.end());
       sequences.assign(step.sequences.begin(), step.sequences.end());
@@ -163,7 +163,7 @@ class ScriptedBackend : public backends::Backend {
       recent.assign(step.recent.begin(), step.recent.end());
       masks.assign(step.masks.begin(), step.masks.end());
       read_logits = step.read_logits;
-      pending = pending_polls;
+      pending = polls;
     }
   };
   graph::Target target_;

@@ -1,6 +1,7 @@
 #include "backends/webgpu/emitter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backends/webgpu/fused_decode.h"
 #include "backends/webgpu/sampling.h"
@@ -201,7 +202,7 @@ void Emitter::lay_out_program(uint32_t program) {
     if (value.is_output && value.buffer != UINT32_MAX) free_from[value.buffer] = UINT32_MAX;
     if (value.program == program && value.buffer == UINT32_MAX) order.push_back(i);
   }
-  std::ranges::stable_sort(order, {}, [&](uint32_t i) { return arena_[i].first; });
+  std::ranges::sort(order, {}, [&](uint32_t i) { return std::pair(arena_[i].first, i); });
   for (const uint32_t i : order) {
     ArenaValue& value = arena_[i];
     const uint64_t bytes = graph::align_arena(value.bytes);

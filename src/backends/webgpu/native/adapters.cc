@@ -67,7 +67,10 @@ Result<std::vector<Adapter>> adapters(const WgpuApi& api, WGPUInstance instance)
   handles.resize(api.enumerate_adapters(instance, &options, handles.data()));
   std::vector<Adapter> out;
   for (const WGPUAdapter handle : handles) out.push_back(describe(api, handle));
-  std::ranges::stable_sort(out, {}, &Adapter::rank);
+  // Insertion keeps equals in their order; libstdc++ 12's stable_sort warns under clang.
+  for (auto at = out.begin(); at != out.end(); ++at) {
+    std::rotate(std::ranges::upper_bound(out.begin(), at, at->rank, {}, &Adapter::rank), at, at + 1);
+  }
   return out;
 }
 
