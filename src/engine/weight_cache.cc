@@ -33,7 +33,7 @@ class Hash {
     add(bytes.size());
     for (; bytes.size() >= 8; bytes = bytes.subspan(8)) add(formats::load<uint64_t>(bytes.data()));
     uint64_t rest = 0;
-    std::memcpy(&rest, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(&rest, bytes.data(), bytes.size());  // an empty span may point nowhere
     add(rest);
   }
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
