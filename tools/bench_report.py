@@ -43,7 +43,7 @@ def limit_text(samples):
 def roofs_text(results):
     """Range of the limits over all of tern's samples: what the machine did meanwhile."""
     lines = []
-    for key, unit in (("roof_gb_s", "GB/s read"), ("roof_gops", "GOPS of int8 dot products"),
+    for key, unit in (("roof_gb_s", "GB/s read"), ("roof_int8_gop_s", "GOPS of int8 dot products"),
                       ("roof_gflop_s", "GFLOP/s in f32")):
         for threads in sorted({r["threads"] for r in results}):
             samples = [s for r in results if r["threads"] == threads for s in r["samples"].get(OURS, [])]

@@ -22,9 +22,7 @@ constexpr std::string_view kNoWgpu =
     "There is no WebGPU here: Tern was built without wgpu-native. `make setup` installs it; build again then.";
 
 Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions&) {
-  return fail(
-      ErrorCode::kNotFound,
-      "There is no WebGPU here: Tern was built without wgpu-native. `make setup` installs it; build again then.");
+  return fail(ErrorCode::kNotFound, "{}", kNoWgpu);
 }
 #endif
 

@@ -19,6 +19,7 @@ class Trace {
     std::string_view name;  // outlives the trace: a literal, as op_name() gives
     uint64_t begin_ns = 0, end_ns = 0;
     double bytes = 0, operations = 0;  // that the work needed to read and write, to compute; 0: not known
+    double int8_operations = 0;        // of the operations
   };
   /// Spans kept per lane; later ones are only counted. 48 MB, some minutes of decoding.
   static constexpr size_t kMostSpans = 1'000'000;

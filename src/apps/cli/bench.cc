@@ -75,17 +75,19 @@ struct Decode {
   double tok_s = 0, gb_s = 0;
 };
 
+double share(double part, double whole) {
+  return whole > 0 ? part / whole : 0;
+}
+
 struct Report {
   Prefill prefill;
   std::vector<Decode> decodes;
   uint64_t peak_rss = 0;  // before the limits were measured: they take memory of their own
   backends::Roofs roofs;
   std::vector<OpTime> prefill_ops, decode_ops;  // of the cpu backend; the latter of the first batch
-};
 
-double share(double part, double whole) {
-  return whole > 0 ? part / whole : 0;
-}
+  double share_of_peak() const { return share(prefill.gflop_s, arithmetic_roof(prefill_ops, roofs) * 1e-9); }
+};
 
 std::vector<int32_t> random_tokens(uint32_t n, uint32_t vocab, uint64_t seed) {
   formats::Random random(seed);
@@ -217,11 +219,10 @@ void print(const Report& report, const BenchOptions& options, const engine::Mode
   const graph::Target& target = model.backend->target();
   fmt::print("{} on {}, {} thread{}\n", styled(model.files.name, Style::kBold), target.device, target.threads,
              target.threads == 1 ? "" : "s");
-  fmt::print("limits of the machine, measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s\n\n",
-             report.roofs.read_gb_s, report.roofs.peak_gflop_s);
+  fmt::print("limits of the machine, measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s\n\n",
+             report.roofs.read_gb_s, report.roofs.peak_gflop_s, report.roofs.peak_int8_gop_s);
   fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GFLOP/s {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
-             report.prefill.tok_s, report.prefill.gflop_s,
-             100 * share(report.prefill.gflop_s, report.roofs.peak_gflop_s));
+             report.prefill.tok_s, report.prefill.gflop_s, 100 * report.share_of_peak());
   if (!report.prefill_ops.empty()) print_ops("prefill, by op", report.prefill_ops, report.roofs);
   if (options.generate == 1) return;
   fmt::print("\n");
@@ -249,7 +250,8 @@ Json to_json(const Report& report, const BenchOptions& options, const OpenedMode
                     {"roof_gb_s", report.roofs.read_gb_s},
                     {"roof_gflop_s", report.roofs.peak_gflop_s},
                     {"share_of_bandwidth", share(decode.gb_s, report.roofs.read_gb_s)},
-                    {"share_of_peak", share(report.prefill.gflop_s, report.roofs.peak_gflop_s)},
+                    {"roof_int8_gop_s", report.roofs.peak_int8_gop_s},
+                    {"share_of_peak", report.share_of_peak()},
                     {"prefill_ops", ops_json(report.prefill_ops, report.roofs)},
                     {"decode_ops", list.empty() ? ops_json(report.decode_ops, report.roofs) : Json::array()},
                     {"load_s", opened.load_s},

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "apps/cli/terminal.h"
+#include "graph/ops.h"
 
 namespace tern::cli {
 namespace {
@@ -13,10 +14,22 @@ double memory_seconds(const OpTime& op, const backends::Roofs& roofs) {
   return roofs.read_gb_s > 0 ? op.bytes / roofs.read_gb_s * 1e-9 : 0;
 }
 double arithmetic_seconds(const OpTime& op, const backends::Roofs& roofs) {
-  return roofs.peak_gflop_s > 0 ? op.operations / roofs.peak_gflop_s * 1e-9 : 0;
+  const double peak = roofs.peak_gflop_s, int8_peak = roofs.peak_int8_gop_s;
+  const double in_float = peak > 0 ? (op.operations - op.int8_operations) / peak * 1e-9 : 0;
+  return in_float + (int8_peak > 0 ? op.int8_operations / int8_peak * 1e-9 : 0);
 }
 
 }  // namespace
+
+double arithmetic_roof(std::span<const OpTime> ops, const backends::Roofs& roofs) {
+  double operations = 0, seconds = 0;
+  for (const OpTime& op : ops) {
+    if (op.op == graph::op_name(graph::Op::kAttention)) continue;  // counted are 2 operations per weight and token
+    operations += op.operations;
+    seconds += arithmetic_seconds(op, roofs);
+  }
+  return seconds > 0 ? operations / seconds : roofs.peak_gflop_s * 1e9;
+}
 
 double OpTime::share_of_limit(const backends::Roofs& roofs) const {
   const double least = std::max(memory_seconds(*this, roofs), arithmetic_seconds(*this, roofs));
@@ -36,6 +49,7 @@ std::vector<OpTime> sum_by_op(std::span<const Trace::Span> spans) {
     found->seconds += static_cast<double>(span.end_ns - span.begin_ns) * 1e-9;
     found->bytes += span.bytes;
     found->operations += span.operations;
+    found->int8_operations += span.int8_operations;
   }
   std::ranges::sort(ops, std::ranges::greater(), &OpTime::seconds);
   return ops;

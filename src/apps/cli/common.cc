@@ -168,17 +168,15 @@ Result<OpenedModel> load(const ModelOptions& options, const engine::EngineOption
 Result<OpenedModel> load(const ModelOptions& options, const engine::EngineOptions& engine, const MakeBackend& make) {
   if (options.device != "auto") return load(options, engine, options.device, make);
 
-  const Result<std::vector<backends::GpuDescription>> gpus = backends::list_gpus();
-  std::string reason = gpus ? "There is no GPU." : gpus.error().message;
-  if (gpus && !gpus->empty() && !gpus->front().target.gpu.software) {
-    Result<OpenedModel> opened = load(options, engine, "gpu", make);
-    const bool too_large =
-        !opened && (opened.error().code == ErrorCode::kOutOfMemory || opened.error().code == ErrorCode::kUnsupported);
-    if (opened) say_device(fmt::format("on {}.", gpus->front().target.device));
-    if (!too_large) return opened;
-    reason = opened.error().to_string();
+  // No GPU, no wgpu-native, or a model that does not fit the GPU: what else is wrong, the CPU's attempt says again.
+  Result<OpenedModel> opened = load(options, engine, "gpu", make);
+  if (opened) {
+    say_device(fmt::format("on {}.", opened->model->backend->target().device));
+    return opened;
   }
-  say_device(fmt::format("on the CPU. {}", reason));
+  const ErrorCode code = opened.error().code;
+  if (code != ErrorCode::kNotFound && code != ErrorCode::kOutOfMemory && code != ErrorCode::kUnsupported) return opened;
+  say_device(fmt::format("on the CPU. {}", opened.error().to_string()));
   return load(options, engine, "cpu", make);
 }
 

@@ -232,7 +232,7 @@ class CpuBackend final : public HostBackend {
     compute(run);
     const uint64_t end = trace_->now();
     const cpu::OpCost cost = cpu::op_cost(run);
-    trace_->add(ops_lane_, {name, begin, end, cost.bytes, cost.operations});
+    trace_->add(ops_lane_, {name, begin, end, cost.bytes, cost.operations, cost.int8_operations});
   }
 
   const cpu::KernelTable& kernels_;

@@ -37,20 +37,8 @@ inline void store_halves(uint16_t* p, vf v) {
 inline float half_to_float(uint16_t h) {
   return halves_to_float(splat(int32_t{h}))[0];
 }
+#include "backends/cpu/panel_portable.inl"
 using Nibbles = NibblesByArithmetic;
-
-constexpr int kPanelTile = 2;  // tokens
-template <int kBits>
-using Dot = DotByArithmetic;
-inline vbytes lookup(vbytes codes, const uint8_t* table) {
-  return lookup_by_index(codes, table);
-}
-inline void store_low_bytes(uint8_t* p, vi v) {
-  store_low_bytes_by_index(p, v);
-}
-inline const PanelKernel* bf16_kernel() {
-  return nullptr;
-}
 
 #include "backends/cpu/kernels.inl"
 

@@ -125,6 +125,7 @@ struct PanelTileArgs {
   bool first;
   float* c;  // [n] rows, ldc apart
   size_t ldc;
+  uint32_t ahead;  // bytes of weights to ask for in advance
 };
 using PanelTileFn = void (*)(const PanelTileArgs& args);
 
@@ -170,6 +171,7 @@ struct PanelArgs {
   const float* bias = nullptr;                                   // [rows]
   const float* const* residual = nullptr;                        // [m] rows
   uint32_t activation = 0;
+  uint32_t ahead = 0;        // bytes of weights to ask for in advance
   float* scratch = nullptr;  // panel_scratch(m) floats of this worker
 };
 

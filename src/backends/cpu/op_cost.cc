@@ -52,8 +52,11 @@ OpCost op_cost(const Run& run) {
     const WeightRows& weight = *run.in(1).weight;
     cost.operations = 2.0 * static_cast<double>(run.rows(run.in(0))) * weight.rows * weight.cols;
   }
+  const bool experts = op == graph::Op::kLinearExperts;
   if (op == graph::Op::kAttention) add_attention(run, run.attrs<graph::AttentionAttrs>(), cost);
-  if (op == graph::Op::kLinearExperts) add_experts(run, run.attrs<graph::ExpertsAttrs>(), cost);
+  if (experts) add_experts(run, run.attrs<graph::ExpertsAttrs>(), cost);
+  const Panels* panels = product || experts ? run.panels_of(run.in(1)) : nullptr;
+  if (panels && panels->kernel->type == ActivationType::kInt8) cost.int8_operations = cost.operations;
   return cost;
 }
 

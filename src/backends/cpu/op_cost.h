@@ -6,8 +6,9 @@
 namespace tern::backends::cpu {
 
 struct OpCost {
-  double bytes = 0;       // weights and cache read, operands read and results written once
-  double operations = 0;  // of products: 2 per multiply-add
+  double bytes = 0;            // weights and cache read, operands read and results written once
+  double operations = 0;       // of products: 2 per multiply-add
+  double int8_operations = 0;  // of these, those with int8 activations
 };
 OpCost op_cost(const Run& run);
 

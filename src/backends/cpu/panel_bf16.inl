@@ -19,7 +19,7 @@ template <int N>
     for (int round = 0; round < 4; ++round, w += 256, x += 16) {
 #pragma GCC unroll 4
       for (int s = 0; s < 4; ++s) {
-        if constexpr (N >= 5) __builtin_prefetch(w + 4096 + 64 * s);
+        __builtin_prefetch(w + a.ahead + 64 * s);
         const auto pairs = (__m512bh)_mm512_load_si512(w + 64 * s);
 #pragma GCC unroll 16
         for (int t = 0; t < N; ++t) {

@@ -32,12 +32,6 @@ inline int32_t load_int(const uint8_t* p) {
   return v;
 }
 
-/// Bytes of weights to ask for in advance. Up to 4 tokens the hardware prefetcher does better alone; from 5 on so much
-/// is computed per line that it stops at every page (Zen 4, 8 tokens: 9.8 against 12.4 GB/s).
-constexpr int ahead(int n) {
-  return n < 5 ? 0 : 4096;
-}
-
 /// Field `b` of four signed bytes a lane.
 inline vf signed_field(const uint8_t* p, int b) {
   return to_float(reinterpret_cast<vi>(load_line(p) << (24 - 8 * b)) >> 24);

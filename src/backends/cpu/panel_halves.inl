@@ -19,7 +19,7 @@ void halves_rows(const PanelTileArgs& a, int row) {
     for (int line = 0; line < 16; line += 2, w += 128, x += 16) {
 #pragma GCC unroll 2
       for (int s = 0; s < 2; ++s) {
-        if constexpr (ahead(N) > 0) __builtin_prefetch(w + ahead(N) + 64 * s);
+        __builtin_prefetch(w + a.ahead + 64 * s);
 #pragma GCC unroll 4
         for (int p = 0; p < P; ++p) {
           const vu both = load_line(w + 64 * s + 4 * p * kLanes);

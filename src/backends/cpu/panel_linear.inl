@@ -33,7 +33,7 @@ inline void multiply_panels(const PanelArgs& a, uint32_t panel, uint32_t n, uint
     const uint32_t t0 = tiles.start(i), tokens = tiles.size(i);
     const uint8_t* x = a.x + t0 * kernel.token_bytes(a.k) + tokens * kernel.token_bytes(k0);
     for (uint32_t p = 0; p < n; ++p) {
-      kernel.tiles[tokens]({w + p * panel_bytes, x, k, k0 == 0, c + t0 * ldc + p * kPanelRows, ldc});
+      kernel.tiles[tokens]({w + p * panel_bytes, x, k, k0 == 0, c + t0 * ldc + p * kPanelRows, ldc, a.ahead});
     }
   }
 }

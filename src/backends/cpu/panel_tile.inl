@@ -13,7 +13,7 @@
 
 /// Integer sums of a group: rows of one vector x N tokens.
 template <class C, int N>
-[[gnu::always_inline]] inline void dot_group(const uint8_t* lines, const uint8_t* x, vf (&out)[N]) {
+[[gnu::always_inline]] inline void dot_group(const uint8_t* lines, const uint8_t* x, size_t ahead, vf (&out)[N]) {
   using D = Dot<C::kBits>;
   constexpr int kSteps = C::kGroup / 4, kRounds = C::kBytes > 320 ? 2 : 1, kPerRound = kSteps / kRounds;
   const uint8_t* numbers = x + C::kGroup * N;
@@ -28,10 +28,8 @@ template <class C, int N>
 #pragma GCC unroll 16
       for (int t = 0; t < N; ++t) sum[t] = D::step(sum[t], w, x + C::kGroup * t + 4 * s);
     }
-    if constexpr (ahead(N) > 0) {
 #pragma GCC unroll 8
-      for (int l = 0; l < C::kBytes / kRounds; l += 64) __builtin_prefetch(lines + ahead(N) + l);
-    }
+    for (int l = 0; l < C::kBytes / kRounds; l += 64) __builtin_prefetch(lines + ahead + l);
   }
 #pragma GCC unroll 16
   for (int t = 0; t < N; ++t) {
@@ -52,7 +50,7 @@ void panel_rows(const PanelTileArgs& a, int row) {
     vf sum[P][N] = {};
     for (uint32_t b = 0; b < end; b += C::kBlock) {
       const uint8_t* header = w;
-      if constexpr (ahead(N) > 0) __builtin_prefetch(header + ahead(N));
+      __builtin_prefetch(header + a.ahead);
       w += C::kHeader;
 #pragma GCC unroll 1
       for (uint32_t g = 0; g < kGroups; ++g, w += C::kBytes, x += (C::kGroup + 12) * N) {
@@ -60,7 +58,7 @@ void panel_rows(const PanelTileArgs& a, int row) {
         for (int p = 0; p < P; ++p) {
           const int r = row + p * kLanes;
           vf dot[N];
-          dot_group<C, N>(w + 4 * r, x, dot);
+          dot_group<C, N>(w + 4 * r, x, a.ahead, dot);
           const vf scale = C::scale(header, static_cast<int>(g), r);
 #pragma GCC unroll 16
           for (int t = 0; t < N; ++t) sum[p][t] = fma(dot[t], scale, sum[p][t]);

@@ -20,7 +20,8 @@ double peak(uint32_t iterations, float x, float* result) {
 double peak_int8(uint32_t iterations, float* result) {
   using D = Dot<4>;
   uint8_t x[4 * kPeakSums];
-  typename D::Sum sums[kPeakSums];
+  typename D::Sum sums[kPeakSums];  // in registers: every loop over them is unrolled
+#pragma GCC unroll 16
   for (int s = 0; s < kPeakSums; ++s) sums[s] = D::start(s);
   for (int i = 0; i < 4 * kPeakSums; ++i) x[i] = static_cast<uint8_t>(i);
   const vbytes w = reinterpret_cast<vbytes>(splat(0x01020304));
@@ -30,6 +31,7 @@ double peak_int8(uint32_t iterations, float* result) {
     asm volatile("" : : "r"(x) : "memory");  // or one product would do for all iterations
   }
   vi total{};
+#pragma GCC unroll 16
   for (int s = 0; s < kPeakSums; ++s) total = total + D::finish(sums[s], 0);
   *result = static_cast<float>(total[0]);
   return 8.0 * kPeakSums * kLanes * iterations;

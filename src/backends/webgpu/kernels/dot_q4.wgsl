@@ -10,8 +10,7 @@ fn w_scale(row: u32, k: u32) -> f32 {
 fn w_group(row: u32, k: u32) -> Group { let i = row * G + k; return Group(weights[i], w_scale(row, k)); }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
-  let n = dot4I8Packed(a.x, lo.x) + dot4I8Packed(a.y, lo.y) + dot4I8Packed(a.z, lo.z) + dot4I8Packed(a.w, lo.w)
-        + dot4I8Packed(b.x, hi.x) + dot4I8Packed(b.y, hi.y) + dot4I8Packed(b.z, hi.z) + dot4I8Packed(b.w, hi.w);
+  let n = dot16(a, lo) + dot16(b, hi);
   return w.d * (x.x * f32(n) - 8.0 * x.y);
 }
 // Elements 4 * e .. 4 * e + 3 of a row.

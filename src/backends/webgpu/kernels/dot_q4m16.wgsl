@@ -12,13 +12,12 @@ fn w_group(row: u32, k: u32) -> Group {
   return Group(weights[i], w_scale(row, 2u * k), w_scale(row, 2u * k + 1u));
 }
 fn sum16(v: vec4<u32>) -> f32 {
-  return f32(dot4I8Packed(v.x, 0x01010101u) + dot4I8Packed(v.y, 0x01010101u) + dot4I8Packed(v.z, 0x01010101u) +
-      dot4I8Packed(v.w, 0x01010101u));
+  return f32(dot16(v, vec4<u32>(0x01010101u)));
 }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
   let a = w.q & vec4<u32>(0x0f0f0f0fu); let b = (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu);
-  let m = dot4I8Packed(a.x, lo.x) + dot4I8Packed(a.y, lo.y) + dot4I8Packed(a.z, lo.z) + dot4I8Packed(a.w, lo.w);
-  let n = dot4I8Packed(b.x, hi.x) + dot4I8Packed(b.y, hi.y) + dot4I8Packed(b.z, hi.z) + dot4I8Packed(b.w, hi.w);
+  let m = dot16(a, lo);
+  let n = dot16(b, hi);
   return x.x * (w.low.x * f32(m) + w.low.y * sum16(lo) + w.high.x * f32(n) + w.high.y * sum16(hi));
 }
 fn w_four(row: u32, e: u32) -> vec4<f32> {

@@ -11,10 +11,7 @@ fn w_group(row: u32, k: u32) -> Group {
   return Group(weights[2u * i], weights[2u * i + 1u], w_scale(row, k));
 }
 fn w_dot(w: Group, lo: vec4<u32>, hi: vec4<u32>, x: vec2<f32>) -> f32 {
-  let n = dot4I8Packed(w.lo.x, lo.x) + dot4I8Packed(w.lo.y, lo.y) + dot4I8Packed(w.lo.z, lo.z) +
-      dot4I8Packed(w.lo.w, lo.w)
-        + dot4I8Packed(w.hi.x, hi.x) + dot4I8Packed(w.hi.y, hi.y) + dot4I8Packed(w.hi.z, hi.z) +
-            dot4I8Packed(w.hi.w, hi.w);
+  let n = dot16(w.lo, lo) + dot16(w.hi, hi);
   return w.d.x * x.x * f32(n) + w.d.y * x.y;
 }
 fn w_four(row: u32, e: u32) -> vec4<f32> {

@@ -9,3 +9,7 @@ fn q8_squares(groups: u32) -> u32 { return 2u * groups + (groups + 1u) / 2u; }
 fn q8_word(i: u32, groups: u32) -> u32 { return select(0u, groups * 4u, (i & 4u) != 0u) + (i / 8u) * 4u + (i & 3u); }
 // For `r` = 127 / max of a group.
 fn q8_round(v: f32, r: f32) -> i32 { return i32(round(v * r)); }
+// The dot product of 16 packed int8; dot_*.wgsl build on it.
+fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
+  return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
+}
