@@ -55,7 +55,7 @@ Adapter describe(const WgpuApi& api, WGPUAdapter handle) {
   out.facts.kind = kind_of(info.adapterType);
   out.facts.target.backend = "webgpu";
   out.facts.target.device = text_of(info.device);
-  out.facts.target.steps_in_flight = 2;
+  out.facts.target.steps_in_flight = 3;  // one runs, one waits, one is being recorded
   out.facts.target.gpu = facts_of(api, handle, out.limits);
   out.facts.target.gpu.software = info.adapterType == WGPUAdapterType_CPU;
   out.rank = static_cast<int>(info.adapterType);

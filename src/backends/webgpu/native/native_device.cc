@@ -239,7 +239,7 @@ Result<uint64_t> NativeDevice::submit(uint32_t plan, const graph::StepCounts& n,
   const Result<void> readback = record_readback(loaded, n, outputs, encoder, slot);
   const WGPUCommandBuffer commands = api_.finish(encoder, nullptr);
   const std::string error = pop_error(api_, instance_, device_);  // submitting invalid commands aborts the process
-  if (error.empty() && readback) api_.submit(queue_, 1, &commands);
+  if (error.empty() && readback) slot.submission = api_.submit_for_index(queue_, 1, &commands);
   api_.release_commands(commands);
   api_.release_encoder(encoder);
   TRY(readback);
@@ -281,7 +281,7 @@ Result<Poll> NativeDevice::poll(uint64_t ticket, uint32_t output, std::span<std:
 void NativeDevice::wait(uint64_t ticket) {
   Readback& slot = ring_[ticket % ring_.size()];
   while (!lost_ && slot.ticket == ticket && slot.pending) {
-    api_.poll(device_, true, nullptr);
+    api_.poll(device_, true, &slot.submission);  // for this step alone: those behind it keep the device busy
     api_.process_events(instance_);
   }
 }

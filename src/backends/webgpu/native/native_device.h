@@ -53,6 +53,7 @@ class NativeDevice final : public Device {
     Buffer buffer;
     std::vector<Piece> pieces;  // per output
     uint64_t ticket = 0;
+    WGPUSubmissionIndex submission = 0;
     bool pending = false, mapped = false, failed = false;
   };
 

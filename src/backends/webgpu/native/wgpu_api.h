@@ -54,6 +54,7 @@ struct WgpuApi {
   decltype(&wgpuCommandBufferRelease) release_commands;
   decltype(&wgpuQueueWriteBuffer) write_buffer;
   decltype(&wgpuQueueSubmit) submit;
+  decltype(&wgpuQueueSubmitForIndex) submit_for_index;
 
   /// Loads the library once: from $TERN_WGPU_LIBRARY, where the build found it, or where the system looks.
   /// Errors: kNotFound, saying how to install it.
