@@ -2,6 +2,7 @@
 // players on this. An exception must not unwind through the module, so it becomes 0 and a sentence.
 import { openDevice } from "./gpu.js";
 import type { DeviceFacts, DeviceLimits } from "./gpu.js";
+import { breathe } from "./breathe.js";
 import { Player, Poll } from "./player.js";
 
 const kNone = -1;
@@ -45,7 +46,7 @@ export class GpuHost {
   async settled(): Promise<void> {
     if (this.#requested !== null) await this.#requested;
     else if (this.#current !== null) await this.#current.settled();
-    await new Promise<void>((resolve) => setTimeout(resolve)); // promises alone would starve timers and input
+    await breathe(); // promises alone would starve timers, messages and input
   }
 
   imports(): WebAssembly.ModuleImports {

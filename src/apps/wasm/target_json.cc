@@ -7,9 +7,9 @@
 namespace tern::wasm {
 namespace {
 
-// Two hide the way from JavaScript to the GPU and back (prototypes: 262 tokens/s with one, 534 with two, 537 with
-// eight).
-constexpr uint32_t kStepsInFlight = 2;
+// Two hide the way from JavaScript to the GPU and back when nothing else is to be done in between; the engine, its
+// events and the page want two more.
+constexpr uint32_t kStepsInFlight = 4;
 
 }  // namespace
 
