@@ -4,6 +4,8 @@
 //   open(path) -> complete(request, onText), or submit() and pump() for several requests at once
 import { GpuHost } from "./gpu_host.js";
 import type { Player } from "./player.js";
+import { TernError } from "./errors.js";
+import type { TernErrorCode } from "./errors.js";
 import type { FileSystem } from "./wasi.js";
 import { Wasi } from "./wasi.js";
 
@@ -92,7 +94,22 @@ interface Exports {
   tern_cancel(id: number): void;
   tern_pump(): number;
   tern_stats(): number;
+  tern_tokenize(text: number, size: number): number;
+  tern_detokenize(text: number, size: number): number;
   tern_plan(): number;
+}
+
+export interface EngineStats {
+  device: string;
+  steps: number;
+  prompt_tokens: number;
+  shared_tokens: number;
+  generated_tokens: number;
+  device_losses: number;
+  pages_total: number;
+  pages_free: number;
+  running: number;
+  waiting: number;
 }
 
 const kNoTime = { prefillSeconds: 0, decodeSeconds: 0 };
@@ -109,11 +126,13 @@ function take(answer: Answer, event: EngineEvent, times: { first: number; last: 
     answer.events.push(event);
   }
   if (event.text !== undefined) answer.text += event.text;
-  if (event.error !== undefined) throw new Error(event.error);
+  if (event.error !== undefined) throw new TernError("internal", event.error);
   if (event.finished !== undefined) answer.reason = event.finished;
 }
 
 export class Engine {
+  /// How much of the weights is placed, in bytes; called while open() runs.
+  onProgress: (done: number, total: number) => void = ignore;
   #exports: Exports;
   #gpu: GpuHost;
 
@@ -122,21 +141,28 @@ export class Engine {
     this.#gpu = gpu;
   }
 
-  /// wasm: the bytes of tern.wasm. log: gets what the module prints (its last words when it ends).
+  /// wasm: tern.wasm, compiled or as bytes. log: gets what the module prints (its last words when it ends).
   static async create(
-    wasm: Uint8Array<ArrayBuffer>,
+    wasm: WebAssembly.Module | Uint8Array<ArrayBuffer>,
     files: FileSystem,
     log: (text: string) => void,
     gpu: GpuHost = new GpuHost(null),
   ): Promise<Engine> {
     const wasi = new Wasi(files, log);
-    const imports = { wasi_snapshot_preview1: wasi.imports(), tern_gpu: gpu.imports() };
-    const { instance } = await WebAssembly.instantiate(wasm, imports);
+    const module = wasm instanceof WebAssembly.Module ? wasm : await WebAssembly.compile(wasm);
+    let engine: Engine | null = null;
+    const progress = (done: number, total: number) => engine?.onProgress(done, total);
+    const instance = await WebAssembly.instantiate(module, {
+      wasi_snapshot_preview1: wasi.imports(),
+      tern_gpu: gpu.imports(),
+      tern_host: { progress },
+    });
     const exports = instance.exports as unknown as Exports;
     wasi.attach(exports.memory);
     gpu.attach(exports.memory);
     exports._initialize();
-    return new Engine(exports, gpu);
+    engine = new Engine(exports, gpu);
+    return engine;
   }
 
   /// The player of the loaded model; null on the CPU.
@@ -147,9 +173,14 @@ export class Engine {
   /// path: a GGUF or a Hugging Face folder in the files that create() got. Throws with a sentence for people.
   async open(path: string, options: ModelOptions = {}): Promise<ModelInfo> {
     if (options.device === "gpu") await this.#gpu.request();
-    const info = this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options }) as ModelInfo;
+    const info = this.begin(path, options);
     await this.player?.ready();
     return info;
+  }
+
+  /// The same without waiting: for device "gpu", the GpuHost was asked for one before; kernels may still compile.
+  begin(path: string, options: ModelOptions): ModelInfo {
+    return this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options }) as ModelInfo;
   }
 
   submit(request: Request): { id: number; prompt_tokens: number } {
@@ -192,8 +223,23 @@ export class Engine {
     return answer;
   }
 
-  stats(): Record<string, number> {
-    return this.#answer(this.#exports.tern_stats()) as Record<string, number>;
+  stats(): EngineStats {
+    return this.#answer(this.#exports.tern_stats()) as EngineStats;
+  }
+
+  get memoryBytes(): number {
+    return this.#exports.memory.buffer.byteLength;
+  }
+
+  /// Control tokens in `text` are text like any other; no BOS is put in front.
+  tokenize(text: string): number[] {
+    const call = (at: number, size: number) => this.#exports.tern_tokenize(at, size);
+    return (this.#callWith(call, { text }) as { tokens: number[] }).tokens;
+  }
+
+  detokenize(tokens: number[]): string {
+    const call = (at: number, size: number) => this.#exports.tern_detokenize(at, size);
+    return (this.#callWith(call, { tokens }) as { text: string }).text;
   }
 
   /// A copy of the words of the plan that is being played.
@@ -217,8 +263,8 @@ export class Engine {
   #answer(at: number): unknown {
     const memory = this.#memory();
     const value: unknown = JSON.parse(new TextDecoder().decode(memory.slice(at, memory.indexOf(0, at))));
-    const error = (value as { error?: string }).error;
-    if (error !== undefined) throw new Error(error);
+    const { error, code = "internal" } = value as { error?: string; code?: TernErrorCode };
+    if (error !== undefined) throw new TernError(code, error);
     return value;
   }
 

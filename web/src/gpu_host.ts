@@ -9,6 +9,7 @@ const kNone = -1;
 const kPollError = 3;
 
 export class GpuHost {
+  onCompile: Player["onCompile"] = null; // of players to come
   #gpu: GPU | null;
   #limits: DeviceLimits;
   #memory: WebAssembly.Memory | null = null;
@@ -37,9 +38,16 @@ export class GpuHost {
   }
 
   /// Asks for a device that the module then finds open. Throws when there is none.
-  async request(): Promise<void> {
+  async request(): Promise<DeviceFacts> {
     if (this.#gpu === null) throw new Error("There is no WebGPU here.");
     this.#opened ??= await openDevice(this.#gpu, this.#limits);
+    return this.#opened[1];
+  }
+
+  /// Gives back a device that the module has not taken.
+  release(): void {
+    this.#opened?.[0].destroy();
+    this.#opened = null;
   }
 
   /// Resolves when there is something new for the module: a step done, a device opened or lost.
@@ -96,6 +104,7 @@ export class GpuHost {
       this.#opened = null;
       const id = this.#nextDevice++;
       this.#current = new Player(device);
+      this.#current.onCompile = this.onCompile;
       this.#players.set(id, this.#current);
       this.#facts.set(id, facts);
       return id;

@@ -20,6 +20,8 @@ export interface Dispatch {
   name: string; // "linear_q4 blk.3.ffn_up"
 }
 
+type OnCompile = (done: number, total: number) => void;
+
 const kNothing: StepCounts = { t: 0, r: 0, s: 0, maxKv: 0 };
 
 function isFixed(grid: GridExpr): boolean {
@@ -32,10 +34,13 @@ export class LoadedPlan {
   readonly arena: GPUBuffer[];
   readonly ready: Promise<void>; // rejects when a kernel does not compile
   #states: GPUBuffer[] = [];
+  #onCompile: OnCompile;
   #programs: Dispatch[][] | null = null;
 
-  constructor(device: GPUDevice, plan: Plan, buffers: PlanBuffers) {
+  /// onCompile: hears of every kernel that is compiled.
+  constructor(device: GPUDevice, plan: Plan, buffers: PlanBuffers, onCompile: OnCompile) {
     this.plan = plan;
+    this.#onCompile = onCompile;
     checkBuffers(device, plan, buffers);
     const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const make = (label: string, size: number) => device.createBuffer({ label, size, usage: storage });
@@ -80,9 +85,13 @@ export class LoadedPlan {
 
   async #compile(device: GPUDevice, bufferOf: (slot: PlanSlot) => GPUBuffer): Promise<void> {
     const layoutOf = memoised((access: string) => bindGroupLayout(device, access));
-    const pipelines = await Promise.all(
-      this.plan.pipelines.map((p) => compileKernel(device, p.name, p.source, layoutOf(p.access.join()))),
-    );
+    let compiled = 0;
+    const compile = async (p: PlanPipeline): Promise<GPUComputePipeline> => {
+      const pipeline = await compileKernel(device, p.name, p.source, layoutOf(p.access.join()));
+      this.#onCompile(++compiled, this.plan.pipelines.length);
+      return pipeline;
+    };
+    const pipelines = await Promise.all(this.plan.pipelines.map(compile));
     const groupOf = memoised((key: string) => {
       const [access = "", slots = ""] = key.split(":");
       const entries = slots.split(",").map((index, binding) => {

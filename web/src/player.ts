@@ -29,6 +29,7 @@ export class Player {
   readonly device: GPUDevice;
   /// Times every dispatch when set (needs the feature timestamp-query): each gets a pass of its own, and is slower.
   onProfile: ((spans: Span[]) => void) | null = null;
+  onCompile: ((done: number, total: number) => void) | null = null;
   #buffers = new Map<number, GPUBuffer>();
   #plans = new Map<number, LoadedPlan>();
   #nextId = 1;
@@ -68,6 +69,11 @@ export class Player {
     return id;
   }
 
+  /// Of weights and KV cache; those of the plans are small beside them.
+  get bufferBytes(): number {
+    return [...this.#buffers.values()].reduce((sum, buffer) => sum + buffer.size, 0);
+  }
+
   /// offset and bytes.length: multiples of 4.
   write(id: number, offset: number, bytes: Uint8Array): void {
     const buffer = this.#buffer(id);
@@ -86,7 +92,7 @@ export class Player {
   load(words: Uint32Array, weights: number[], keys: number[], values: number[]): number {
     const find = (ids: number[]) => ids.map((id) => this.#buffer(id));
     const buffers = { weights: find(weights), keys: find(keys), values: find(values) };
-    const plan = new LoadedPlan(this.device, readPlan(words), buffers);
+    const plan = new LoadedPlan(this.device, readPlan(words), buffers, (done, total) => this.onCompile?.(done, total));
     plan.ready.then(
       () => this.#playWaiting(),
       (error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)),

@@ -30,7 +30,7 @@ test("chat answers line by line and has commands", () => {
   const input = "What is 2+2?\n/stats\n/reset\nHello!\n/exit\nnot read\n";
   const { stdout, status } = tern(["chat", demo, "--device", "cpu", "--greedy"], input);
   assert.equal(status, 0);
-  assert.match(stdout, /^2 \+ 2 = 4\n\{"steps":\d+.*\}\nHello!/);
+  assert.match(stdout, /^2 \+ 2 = 4\n\{.*"steps":\d+.*\}\nHello!/);
 });
 
 test("bad input and usage end with 2 and a sentence", () => {

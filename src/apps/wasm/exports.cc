@@ -1,11 +1,15 @@
 // The C ABI of the WebAssembly module (web/src/engine.ts is its other side). Strings go out as NUL-terminated JSON,
-// {"error": ...} or a result, that stays valid until the next call; texts come in through tern_alloc and stay the
-// caller's. Nothing blocks: between two calls of tern_pump JavaScript waits for the GPU.
+// {"error": ..., "code": ...} or a result, that stays valid until the next call; texts come in through tern_alloc and
+// stay the caller's. Nothing blocks: between two calls of tern_pump JavaScript waits for the GPU.
 
 #include <cstdlib>
 #include <string>
 
 #include "apps/wasm/session.h"
+
+/// How much of the weights is placed, in bytes. Called while tern_open runs.
+extern "C" __attribute__((import_module("tern_host"), import_name("progress"))) void tern_host_progress(double done,
+                                                                                                        double total);
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
@@ -23,8 +27,31 @@ Module& module() {
   return instance;
 }
 
+/// TernErrorCode of web/src/errors.ts.
+const char* code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kInvalidFile:
+      return "invalid";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kNotFound:
+      return "not-found";
+    case ErrorCode::kIo:
+      return "storage";
+    case ErrorCode::kOutOfMemory:
+      return "memory";
+    case ErrorCode::kDeviceLost:
+      return "gpu";
+    case ErrorCode::kInternal:
+      break;
+  }
+  return "internal";
+}
+
 const char* answer(const Result<Json>& result) {
-  const Json value = result ? *result : Json{{"error", result.error().to_string()}};
+  const Json value =
+      result ? *result : Json{{"error", result.error().to_string()}, {"code", code_name(result.error().code)}};
   module().answer = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   return module().answer.c_str();
 }
@@ -42,7 +69,9 @@ EXPORT(tern_free) void tern_free(void* pointer) {
   std::free(pointer);
 }
 EXPORT(tern_open) const char* tern_open(const char* text, size_t size) {
-  return answer(module().session.open({text, size}));
+  return answer(module().session.open({text, size}, [](uint64_t done, uint64_t total) {
+    tern_host_progress(static_cast<double>(done), static_cast<double>(total));
+  }));
 }
 EXPORT(tern_submit) const char* tern_submit(const char* text, size_t size) {
   return answer(module().session.submit({text, size}));
@@ -55,6 +84,12 @@ EXPORT(tern_pump) const char* tern_pump() {
 }
 EXPORT(tern_stats) const char* tern_stats() {
   return answer(module().session.stats());
+}
+EXPORT(tern_tokenize) const char* tern_tokenize(const char* text, size_t size) {
+  return answer(module().session.tokenize({text, size}));
+}
+EXPORT(tern_detokenize) const char* tern_detokenize(const char* text, size_t size) {
+  return answer(module().session.detokenize({text, size}));
 }
 /// {"words": n, "at": address}: valid until the next call of tern_plan.
 EXPORT(tern_plan) const char* tern_plan() {

@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "base/json.h"
 #include "engine/prompt.h"
 
 namespace tern::wasm {
@@ -19,14 +18,6 @@ Result<int32_t> token_id(const Json& value) {
   const auto* id = value.get_ptr<const Json::number_unsigned_t*>();
   if (id && *id <= std::numeric_limits<int32_t>::max()) return static_cast<int32_t>(*id);
   return fail(ErrorCode::kInvalidFile, "A list of token ids has an entry that is none.");
-}
-
-Result<std::vector<int32_t>> token_ids(const Json& object, std::string_view key) {
-  std::vector<int32_t> ids;
-  const Json* list = TRY(json_list(object, key));
-  if (!list) return ids;
-  for (const Json& value : *list) ids.push_back(TRY(token_id(value)));
-  return ids;
 }
 
 Result<std::vector<int32_t>> prompt_of(const engine::Model& model, const Json& json) {
@@ -65,6 +56,14 @@ Result<engine::SamplingOptions> sampling_of(const Json& json) {
 }
 
 }  // namespace
+
+Result<std::vector<int32_t>> token_ids(const Json& object, std::string_view key) {
+  std::vector<int32_t> ids;
+  const Json* list = TRY(json_list(object, key));
+  if (!list) return ids;
+  for (const Json& value : *list) ids.push_back(TRY(token_id(value)));
+  return ids;
+}
 
 Result<engine::Request> parse_request(const engine::Model& model, std::string_view text) {
   const Json json = TRY_CTX(parse_json(text), "while reading a request");

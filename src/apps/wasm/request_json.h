@@ -2,12 +2,17 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "engine/model.h"
 #include "engine/request.h"
 
 namespace tern::wasm {
+
+/// The list of ids at `key`; empty when absent. Errors: kInvalidFile for anything else.
+Result<std::vector<int32_t>> token_ids(const Json& object, std::string_view key);
 
 /// text: JSON, an object with one of
 ///   "tokens": [ids], "prompt": "text to continue", "messages": [{"role": ..., "content": ...}]

@@ -82,13 +82,20 @@ Result<engine::Model*> Session::model() const {
   return fail(ErrorCode::kInvalidArgument, "No model is loaded.");
 }
 
-Result<Json> Session::open(std::string_view text) {
+Result<const text::Tokenizer*> Session::tokenizer() const {
+  const engine::Model& model = *TRY(this->model());
+  if (model.tokenizer) return model.tokenizer.get();
+  return fail(ErrorCode::kUnsupported, "{} has no tokenizer that is known here: {}", model.files.name,
+              model.text_problem);
+}
+
+Result<Json> Session::open(std::string_view text, const engine::Progress& progress) {
   model_.reset();
   const Json json = TRY_CTX(parse_json(text), "while reading the options of a model");
   const std::string path = TRY(json_string(json, "path"));
   const engine::EngineOptions options = TRY(engine_options(json));
   Devices devices = TRY(devices_for(json));
-  model_ = TRY(engine::load_model(path, std::move(devices.first), options, {}, std::move(devices.others)));
+  model_ = TRY(engine::load_model(path, std::move(devices.first), options, progress, std::move(devices.others)));
   const engine::MemoryEstimate memory = engine::estimate_memory(model_->engine->plan(), *model_->backend,
                                                                 model_->engine->context(), model_->hparams.vocab);
   return Json{{"arch", model_->hparams.arch},
@@ -123,8 +130,10 @@ Result<Json> Session::pump() {
 }
 
 Result<Json> Session::stats() const {
-  const engine::EngineStats stats = TRY(model())->engine->stats();
-  return Json{{"steps", stats.steps},
+  const engine::Model& model = *TRY(this->model());
+  const engine::EngineStats stats = model.engine->stats();
+  return Json{{"device", model.backend->target().device},
+              {"steps", stats.steps},
               {"prompt_tokens", stats.prompt_tokens},
               {"shared_tokens", stats.shared_tokens},
               {"generated_tokens", stats.generated_tokens},
@@ -133,6 +142,21 @@ Result<Json> Session::stats() const {
               {"pages_free", stats.pages_free},
               {"running", stats.running},
               {"waiting", stats.waiting}};
+}
+
+Result<Json> Session::tokenize(std::string_view text) const {
+  const text::Tokenizer& tokenizer = *TRY(this->tokenizer());
+  const Json json = TRY_CTX(parse_json(text), "while reading a text to tokenize");
+  const std::string plain = TRY(json_string(json, "text"));
+  return Json{{"tokens", TRY(tokenizer.encode(plain))}};
+}
+
+Result<Json> Session::detokenize(std::string_view text) const {
+  const text::Tokenizer& tokenizer = *TRY(this->tokenizer());
+  const Json json = TRY_CTX(parse_json(text), "while reading tokens");
+  std::string bytes;
+  for (const int32_t id : TRY(token_ids(json, "tokens"))) bytes += tokenizer.bytes_of(id);
+  return Json{{"text", std::move(bytes)}};
 }
 
 Result<std::vector<uint32_t>> Session::plan() const {

@@ -1,6 +1,6 @@
 // Session: what the WebAssembly module holds - one model and its engine - with answers as JSON for JavaScript.
 //
-//   open(options) -> load_step() ... until it is ready -> submit(), pump(), cancel(), stats()
+//   open(options) -> submit(), pump(), cancel(), stats(), tokenize(), detokenize()
 #pragma once
 
 #include <memory>
@@ -17,10 +17,10 @@ namespace tern::wasm {
 class Session {
  public:
   /// text: JSON, {"path": a GGUF or Hugging Face folder in the module's file system, "device": "cpu" or "gpu",
-  /// "context", "chunk", "max_seqs", "kv": "f32" | "f16" | "q8_0"}, for "gpu" also "target": facts of the device.
+  /// "context", "chunk", "max_seqs", "kv": "f32" | "f16" | "q8_0"}. progress: of the weights, in bytes.
   /// Drops the model that was there before. Returns what the model is: {"arch", "name", "vocab", "context", "device",
   /// "chat", "weights_bytes", "kv_bytes"}.
-  Result<Json> open(std::string_view text);
+  Result<Json> open(std::string_view text, const engine::Progress& progress);
 
   /// A request as in request_json.h. {"id", "prompt_tokens"}
   Result<Json> submit(std::string_view text);
@@ -28,6 +28,10 @@ class Session {
   /// {"idle": bool, "events": [{"id", "token" | "text" | "finished" | "device"}, ...]}
   Result<Json> pump();
   Result<Json> stats() const;
+  /// text: JSON, {"text"}, in which control tokens are text like any other. {"tokens": [ids]}, no BOS in front.
+  Result<Json> tokenize(std::string_view text) const;
+  /// text: JSON, {"tokens": [ids]}. {"text"}: what they stand for, control tokens for nothing.
+  Result<Json> detokenize(std::string_view text) const;
   /// Words of the plan that is being played, as write_plan() spells it.
   Result<std::vector<uint32_t>> plan() const;
 
@@ -35,6 +39,7 @@ class Session {
   std::unique_ptr<engine::Model> model_;
 
   Result<engine::Model*> model() const;
+  Result<const text::Tokenizer*> tokenizer() const;
 };
 
 }  // namespace tern::wasm

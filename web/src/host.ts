@@ -1,0 +1,304 @@
+// Host: the worker's side. It owns the one Engine, answers calls (protocol.ts), and pumps while there is something to
+// do. Where files, the module and the GPU come from is the Environment's affair: a browser's worker or Node.
+import type {
+  DeviceInfo,
+  LoadTimes,
+  ModelInfo,
+  Profile,
+  Progress,
+  Source,
+  Stats,
+  TokenInfo,
+  WorkerLoadOptions,
+} from "./api.js";
+import { Engine } from "./engine.js";
+import type { EngineEvent, ModelInfo as EngineInfo, Request } from "./engine.js";
+import { asTernError, TernError } from "./errors.js";
+import { GpuHost } from "./gpu_host.js";
+import { collectProfile } from "./profile.js";
+import type { Call, CallEvent, Delta, GenerateResult, Port, Reply } from "./protocol.js";
+import type { FileSystem } from "./wasi.js";
+
+export type OnProgress = (progress: Progress) => void;
+
+/// A model's files, open to be read.
+export interface OpenSource {
+  files: FileSystem;
+  path: string; // of the model in them
+  stored: string | null; // its name in the store
+  close(): void;
+}
+
+export interface Environment {
+  gpu(): Promise<GPU | null>;
+  /// url: null for the tern.wasm that came with the package.
+  module(url: string | null): Promise<WebAssembly.Module>;
+  open(source: Source, options: WorkerLoadOptions, times: LoadTimes, onProgress: OnProgress): Promise<OpenSource>;
+  log(text: string): void;
+}
+
+/// A request under way.
+interface Live {
+  post: (event: CallEvent) => void;
+  delta: Delta;
+  promptTokens: number;
+  completionTokens: number;
+  start: number;
+  first: number;
+  last: number;
+  resolve: (result: GenerateResult) => void;
+  reject: (error: TernError) => void;
+}
+
+const kCpuChunk = 64; // tokens: on the CPU a step blocks the worker, and cancelling has to wait for its end
+
+export class Host {
+  #environment: Environment;
+  #port: Port;
+  #engine: Engine | null = null;
+  #gpu = new GpuHost(null);
+  #source: OpenSource | null = null;
+  #device: DeviceInfo = { kind: "cpu", name: "", why: "" };
+  #live = new Map<number, Live>(); // by the engine's id
+  #ids = new Map<number, number>(); // call -> the engine's id
+  #pumping = false;
+
+  constructor(environment: Environment, port: Port) {
+    this.#environment = environment;
+    this.#port = port;
+    port.onmessage = (event) => void this.#answer(event.data as Call);
+  }
+
+  async #answer(call: Call): Promise<void> {
+    try {
+      this.#post({ call: call.call, result: await this.#perform(call) });
+    } catch (error) {
+      const { code, message } = asTernError(error, "internal");
+      this.#post({ call: call.call, error: { code, message } });
+    }
+  }
+
+  #perform(call: Call): unknown {
+    const post = (event: CallEvent) => this.#post({ call: call.call, event });
+    switch (call.op) {
+      case "load":
+        return this.#load(call.source, call.options, (progress) => post({ progress }));
+      case "generate":
+        return this.#generate(call.call, call.request, post);
+      case "cancel":
+        return this.#cancel(call.target);
+      case "tokenize":
+        return this.#model().tokenize(call.text);
+      case "detokenize":
+        return this.#model().detokenize(call.tokens);
+      case "embed":
+        throw new TernError("unsupported", "Plans have no output of hidden states yet, so there are no embeddings.");
+      case "stats":
+        return this.#stats();
+      case "profile":
+        return this.#profile(call.tokens);
+      case "close":
+        return this.#close();
+    }
+  }
+
+  #post(reply: Reply): void {
+    this.#port.postMessage(reply);
+  }
+
+  #model(): Engine {
+    if (this.#engine === null) throw new TernError("invalid", "No model is loaded.");
+    return this.#engine;
+  }
+
+  async #load(source: Source, options: WorkerLoadOptions, onProgress: OnProgress): Promise<ModelInfo> {
+    const times: LoadTimes = { download: 0, read: 0, open: 0, compile: 0 };
+    const module = this.#environment.module(options.wasm);
+    module.catch(() => undefined); // waited for below
+    this.#source = await this.#environment.open(source, options, times, onProgress);
+    const [gpu, whyCpu] = await this.#chooseGpu(options.device);
+    this.#gpu = gpu;
+    let info: EngineInfo;
+    try {
+      info = await this.#open(await module, options, times, whyCpu === "" ? "gpu" : "cpu", onProgress);
+      this.#device = { kind: whyCpu === "" ? "gpu" : "cpu", name: info.device, why: whyOf(info.device, whyCpu) };
+    } catch (error) {
+      if (whyCpu !== "" || options.device === "gpu") throw error;
+      this.#gpu.player?.destroy();
+      info = await this.#open(await module, options, times, "cpu", onProgress);
+      const why = `the GPU could not take it: ${asTernError(error, "gpu").message}`;
+      this.#device = { kind: "cpu", name: info.device, why: whyOf(info.device, why) };
+    }
+    const { arch, name, vocab, context, chat, weights_bytes: weightsBytes, kv_bytes: kvBytes } = info;
+    const { stored } = this.#source;
+    return { arch, name, vocab, context, chat, device: this.#device, weightsBytes, kvBytes, stored, loadTimes: times };
+  }
+
+  async #open(
+    module: WebAssembly.Module,
+    options: WorkerLoadOptions,
+    times: LoadTimes,
+    device: "gpu" | "cpu",
+    onProgress: OnProgress,
+  ): Promise<EngineInfo> {
+    const { files, path } = this.#source as OpenSource;
+    const engine = await Engine.create(module, files, (text) => this.#environment.log(text), this.#gpu);
+    engine.onProgress = (loaded, total) => onProgress({ phase: "upload", loaded, total });
+    this.#gpu.onCompile = (loaded, total) => onProgress({ phase: "compile", loaded, total });
+    const start = performance.now();
+    const chunk = device === "cpu" ? { chunk: kCpuChunk } : {};
+    const info = engine.begin(path, { ...chunk, ...options.engine, device });
+    const opened = performance.now();
+    times.open = opened - start;
+    await engine.player?.ready();
+    times.compile = performance.now() - opened;
+    this.#engine = engine;
+    return info;
+  }
+
+  /// The GPU, and why it is not to be used; "": it is.
+  async #chooseGpu(wanted: WorkerLoadOptions["device"]): Promise<[GpuHost, string]> {
+    if (wanted === "cpu") return [new GpuHost(null), "it was asked for"];
+    const gpu = await this.#environment.gpu();
+    const host = new GpuHost(gpu);
+    if (gpu === null) {
+      if (wanted === "gpu") throw new TernError("gpu", "There is no WebGPU here. Use another browser, or the CPU.");
+      return [host, "there is no WebGPU here"];
+    }
+    try {
+      const facts = await host.request();
+      if (!facts.software || wanted === "gpu") return [host, ""];
+      host.release();
+      return [host, `${facts.device} is no GPU but a CPU that plays one`];
+    } catch (error) {
+      const { message } = asTernError(error, "gpu");
+      if (wanted === "gpu") throw new TernError("gpu", message, { cause: error });
+      return [host, message.replace(/\.$/, "")];
+    }
+  }
+
+  #generate(call: number, request: Request, post: (event: CallEvent) => void): Promise<GenerateResult> {
+    const start = performance.now();
+    const { id, prompt_tokens: promptTokens } = this.#model().submit(request);
+    this.#ids.set(call, id);
+    return new Promise<GenerateResult>((resolve, reject) => {
+      const delta = { text: "", tokens: [] };
+      const times = { start, first: 0, last: 0 };
+      this.#live.set(id, { post, delta, promptTokens, completionTokens: 0, ...times, resolve, reject });
+      void this.#pump();
+    }).finally(() => {
+      this.#live.delete(id);
+      this.#ids.delete(call);
+    });
+  }
+
+  #cancel(call: number): void {
+    const id = this.#ids.get(call);
+    if (id !== undefined) this.#model().cancel(id);
+  }
+
+  /// One at a time; ends when no request is left.
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#live.size > 0 && this.#engine !== null) {
+        for (const event of this.#engine.pump().events) this.#take(event);
+        for (const live of this.#live.values()) flush(live);
+        await this.#engine.settled();
+      }
+    } catch (error) {
+      for (const live of this.#live.values()) live.reject(asTernError(error, "internal"));
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #take(event: EngineEvent): void {
+    if (event.device !== undefined) this.#changeDevice(event.device);
+    const live = this.#live.get(event.id);
+    if (live === undefined) return;
+    if (event.token !== undefined) {
+      live.last = performance.now();
+      if (live.completionTokens++ === 0) live.first = live.last;
+      live.delta.tokens.push(tokenInfo(event));
+    }
+    if (event.text !== undefined) live.delta.text += event.text;
+    if (event.finished === undefined) return;
+    flush(live);
+    if (event.error !== undefined) live.reject(new TernError("internal", event.error));
+    else live.resolve(resultOf(live, event.finished));
+    this.#live.delete(event.id);
+  }
+
+  #changeDevice(sentence: string): void {
+    const kind = this.#model().player === null ? "cpu" : "gpu";
+    this.#device = { kind, name: this.#model().stats().device, why: sentence };
+    this.#post({ device: this.#device });
+  }
+
+  #stats(): Stats {
+    const engine = this.#model();
+    const s = engine.stats();
+    return {
+      steps: s.steps,
+      promptTokens: s.prompt_tokens,
+      sharedTokens: s.shared_tokens,
+      generatedTokens: s.generated_tokens,
+      deviceLosses: s.device_losses,
+      pagesTotal: s.pages_total,
+      pagesFree: s.pages_free,
+      running: s.running,
+      waiting: s.waiting,
+      wasmBytes: engine.memoryBytes,
+      gpuBytes: engine.player?.bufferBytes ?? 0,
+    };
+  }
+
+  async #profile(tokens: number): Promise<Profile> {
+    const generate = (request: Request, onToken: () => void) =>
+      this.#generate(-1, request, (event) => {
+        if ("delta" in event && event.delta.tokens.length > 0) onToken();
+      });
+    return await collectProfile(this.#model(), this.#device, tokens, generate);
+  }
+
+  #close(): void {
+    for (const live of this.#live.values()) live.reject(new TernError("aborted", "The model was unloaded."));
+    this.#live.clear();
+    this.#engine?.player?.destroy();
+    this.#engine = null;
+    this.#source?.close();
+    this.#source = null;
+  }
+}
+
+function whyOf(device: string, whyCpu: string): string {
+  return whyCpu === "" ? `It runs on ${device}, by WebGPU.` : `It runs on the CPU: ${whyCpu.replace(/\.$/, "")}.`;
+}
+
+function tokenInfo(event: EngineEvent): TokenInfo {
+  const info: TokenInfo = { token: event.token as number };
+  if (event.logprob !== undefined) info.logprob = event.logprob;
+  if (event.top !== undefined) info.top = event.top;
+  return info;
+}
+
+function flush(live: Live): void {
+  if (live.delta.tokens.length === 0 && live.delta.text === "") return;
+  live.post({ delta: live.delta });
+  live.delta = { text: "", tokens: [] };
+}
+
+function resultOf(live: Live, reason: string): GenerateResult {
+  const now = performance.now();
+  const { promptTokens, completionTokens, start, first, last } = live;
+  return {
+    reason,
+    promptTokens,
+    completionTokens,
+    firstToken: (first || now) - start,
+    decode: last - first,
+    total: now - start,
+  };
+}

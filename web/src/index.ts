@@ -1,0 +1,43 @@
+// @tern/web for browsers: language models in a tab, by WebGPU or on the CPU, in a worker of their own.
+//
+//   const tern = await Tern.load("model.gguf");
+//   for await (const piece of tern.chat([{ role: "user", content: "Hello!" }])) console.log(piece.text);
+import type { LoadOptions, Source } from "./api.js";
+import { Channel } from "./channel.js";
+import { TernError } from "./errors.js";
+import type { Port } from "./protocol.js";
+import { TernClient } from "./tern.js";
+import type { Connection } from "./tern.js";
+
+export type * from "./api.js";
+export { TernError } from "./errors.js";
+export type { TernErrorCode } from "./errors.js";
+export type * from "./openai.js";
+
+function startWorker(options: LoadOptions): Connection {
+  const worker = options.worker
+    ? options.worker()
+    : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tern" });
+  const channel = new Channel(worker as unknown as Port);
+  worker.onerror = (event) => {
+    const message = event.message || "it could not be started; is worker.js where the package's other files are?";
+    channel.fail(new TernError("worker", `The worker that runs the model failed: ${message}`));
+    worker.terminate();
+  };
+  return { channel, terminate: () => worker.terminate() };
+}
+
+export class Tern extends TernClient {
+  /// Opens a model in a worker of its own. Throws TernError.
+  static async load(source: Source, options: LoadOptions = {}): Promise<Tern> {
+    const tern = new Tern(startWorker(options));
+    await tern.load(absolute(source), options);
+    return tern;
+  }
+}
+
+/// Relative URLs are the page's, not the worker's.
+function absolute(source: Source): Source {
+  if (typeof source !== "string") return source;
+  return new URL(source, document.baseURI).href;
+}
