@@ -46,7 +46,10 @@ void NativeDevice::compile(LoadedPlan& loaded, size_t index) {
   WGPUShaderModuleDescriptor module_descriptor{};
   module_descriptor.nextInChain = &source.chain;
   module_descriptor.label = view_of(pipeline.name);
-  const WGPUShaderModule module = api_.create_shader(device_, &module_descriptor);
+  // The shaders are ours, and all that they index with is checked before a step (check_step, check_params): without
+  // bounds checks a decode step of an 8B takes a third less on an H200.
+  const WGPUShaderModule module =
+      api_.create_trusted_shader(device_, &module_descriptor, WGPUShaderRuntimeChecks_None);
 
   std::vector<WGPUBindGroupLayoutEntry> entries(pipeline.access.size());
   for (uint32_t i = 0; i < entries.size(); ++i) {

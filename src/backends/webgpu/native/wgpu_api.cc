@@ -46,7 +46,7 @@ bool find_all(void* library, WgpuApi& api) {
   found &= find(library, "wgpuBufferMapAsync", api.map_buffer);
   found &= find(library, "wgpuBufferGetConstMappedRange", api.mapped_range);
   found &= find(library, "wgpuBufferUnmap", api.unmap);
-  found &= find(library, "wgpuDeviceCreateShaderModule", api.create_shader);
+  found &= find(library, "wgpuDeviceCreateShaderModuleTrusted", api.create_trusted_shader);
   found &= find(library, "wgpuShaderModuleRelease", api.release_shader);
   found &= find(library, "wgpuDeviceCreateBindGroupLayout", api.create_bind_group_layout);
   found &= find(library, "wgpuBindGroupLayoutRelease", api.release_bind_group_layout);

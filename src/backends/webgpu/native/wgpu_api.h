@@ -31,7 +31,7 @@ struct WgpuApi {
   decltype(&wgpuBufferMapAsync) map_buffer;
   decltype(&wgpuBufferGetConstMappedRange) mapped_range;
   decltype(&wgpuBufferUnmap) unmap;
-  decltype(&wgpuDeviceCreateShaderModule) create_shader;
+  decltype(&wgpuDeviceCreateShaderModuleTrusted) create_trusted_shader;
   decltype(&wgpuShaderModuleRelease) release_shader;
   decltype(&wgpuDeviceCreateBindGroupLayout) create_bind_group_layout;
   decltype(&wgpuBindGroupLayoutRelease) release_bind_group_layout;
