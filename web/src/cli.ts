@@ -2,10 +2,12 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as readline from "node:readline";
-import { generationOptions, kUsage, modelOptions, parseCommand, promptOf, UsageError } from "./cli_options.js";
+import { bench } from "./bench.js";
+import { benchOptions, generationOptions, kUsage, modelOptions } from "./cli_options.js";
+import { parseCommand, promptOf, UsageError } from "./cli_options.js";
 import type { Options } from "./cli_options.js";
 import { Engine } from "./engine.js";
-import type { Answer, Message, ModelInfo, Request } from "./engine.js";
+import type { Answer, Message, ModelInfo, ModelOptions, Request } from "./engine.js";
 import { openDevice } from "./gpu.js";
 import { GpuHost } from "./gpu_host.js";
 import { nodeFiles, nodeGpu, readModule } from "./node.js";
@@ -23,8 +25,9 @@ export async function main(args: string[]): Promise<number> {
       return options.help ? 0 : kBadInput;
     }
     if (command === "devices") return await devices(options);
-    if (command !== "run" && command !== "chat") throw new UsageError(`There is no command ${command}.`);
     if (model === null) throw new UsageError(`Which model? ${command} takes a file or a folder.`);
+    if (command === "bench") return await runBench(model, options);
+    if (command !== "run" && command !== "chat") throw new UsageError(`There is no command ${command}.`);
     const opened = await open(model, options);
     const code = await (command === "run" ? run(opened, options) : chat(opened, options));
     opened.trace?.write();
@@ -71,14 +74,15 @@ async function chooseGpu(options: Options): Promise<[GPU | null, string]> {
   }
 }
 
-async function open(model: string, options: Options): Promise<Opened> {
+async function open(model: string, options: Options, more: ModelOptions = {}): Promise<Opened> {
   const start = performance.now();
   const [gpu, why] = await chooseGpu(options);
   if (why !== "" && process.stderr.isTTY) process.stderr.write(`On the CPU: ${why}.\n`);
   const log = (text: string) => process.stderr.write(text);
   const engine = await Engine.create(readModule(), nodeFiles, log, new GpuHost(gpu));
   const device = gpu === null ? "cpu" : "gpu";
-  const info = await engine.open(path.resolve(model), { ...modelOptions(options), device }).catch((error: unknown) => {
+  const wanted = { ...more, ...modelOptions(options), device } as const;
+  const info = await engine.open(path.resolve(model), wanted).catch((error: unknown) => {
     throw new UsageError((error as Error).message);
   });
   const trace = options.trace && engine.player ? new Trace(options.trace) : null;
@@ -167,6 +171,30 @@ async function chat(opened: Opened, options: Options): Promise<number> {
     prompt();
   }
   lines.close();
+  return 0;
+}
+
+async function runBench(model: string, options: Options): Promise<number> {
+  const wanted = benchOptions(options);
+  const { prompt, depth, generate } = wanted;
+  const max_seqs = Math.max(...wanted.batches);
+  const context = Math.max(prompt + 2, depth + generate + 2, 80);
+  const opened = await open(model, options, { context, max_seqs });
+  const results = await bench(opened.engine, opened.info, wanted);
+  const facts = { robustness: !options["no-robustness"], load_s: opened.loadSeconds };
+  const rows = results.map((result) => ({ ...result, ...facts }));
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(rows)}\n`);
+  } else {
+    const [first] = rows;
+    const { name, device } = opened.info;
+    process.stdout.write(`${name} on ${device}, read ${first?.roof_gb_s.toFixed(0)} GB/s in this run\n`);
+    process.stdout.write(`prefill of ${prompt}: ${first?.prefill_tok_s.toFixed(1)} tok/s\n`);
+    for (const row of rows) {
+      process.stdout.write(`decode of ${generate}, batch ${row.batch}: ${row.decode_tok_s.toFixed(1)} tok/s\n`);
+    }
+  }
+  opened.engine.player?.destroy();
   return 0;
 }
 

@@ -1,11 +1,13 @@
 // The options of the command line, named as those of the native program (src/apps/cli).
 import * as fs from "node:fs";
 import { parseArgs } from "node:util";
+import type { BenchOptions } from "./bench.js";
 import type { Message, ModelOptions, Request } from "./engine.js";
 
 export const kUsage = `Usage: node web/bin/tern.mjs COMMAND MODEL [OPTIONS]
   chat MODEL                       talk to a model (/help lists the commands there)
   run MODEL -p 'Once upon'         continue a text
+  bench MODEL -p 512 -n 64 -b 1,8  tokens per second (-p: tokens of the prompt; --depth N, -r N repeats)
   devices                          the GPU that --device gpu takes
 
 MODEL: a .gguf file, or a Hugging Face folder (config.json, *.safetensors)
@@ -59,6 +61,9 @@ const kOptions = {
   "stop-token": kTexts,
   "ignore-eos": kFlag,
   echo: kFlag,
+  batch: { ...kText, short: "b" },
+  depth: kText,
+  repeats: { ...kText, short: "r" },
   help: { ...kFlag, short: "h" },
 } as const;
 
@@ -154,6 +159,21 @@ export function generationOptions(options: Options): Request {
     stop_tokens: options["stop-token"]?.flatMap(tokenIds),
     ignore_eos: options["ignore-eos"],
   } as Request);
+}
+
+export function benchOptions(options: Options): BenchOptions {
+  const count = (name: string, text: string | undefined, otherwise: number, least = 1) => {
+    const value = number(name, text) ?? otherwise;
+    if (Number.isInteger(value) && value >= least) return value;
+    throw new UsageError(`--${name} is ${value}, expected a whole number from ${least} on.`);
+  };
+  return {
+    prompt: count("prompt", options.prompt, 512),
+    generate: count("max-tokens", options["max-tokens"], 64, 2),
+    batches: (options.batch ?? "1").split(",").map((batch) => count("batch", batch, 1)),
+    depth: count("depth", options.depth, 0, 0),
+    repeats: count("repeats", options.repeats, 3),
+  };
 }
 
 /// The prompt of `run`: --tokens as given, --messages or --chat through the template, else raw text.
