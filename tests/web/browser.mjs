@@ -18,7 +18,8 @@ const kTypes = {
 };
 
 // Nothing but the page's own scripts; WebAssembly, but no eval.
-export const kStrictPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'";
+export const kStrictPolicy =
+  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'";
 
 const kPage = "<!doctype html><title>Tern</title><script type=module src=/page.js></script>";
 // Tests reach the package through the page's own module, as a user's script would.

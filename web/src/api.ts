@@ -141,5 +141,6 @@ export interface WorkerLoadOptions {
   engine: ModelOptions;
   sha256: string | null;
   store: boolean | string;
+  base: string | null; // of relative addresses
   wasm: string | null;
 }

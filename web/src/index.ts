@@ -10,6 +10,9 @@ import { TernClient } from "./tern.js";
 import type { Connection } from "./tern.js";
 
 export type * from "./api.js";
+export { Models } from "./models.js";
+export type { AddOptions, StorageEstimate } from "./models.js";
+export type { StoredModel } from "./store.js";
 export { TernError } from "./errors.js";
 export type { TernErrorCode } from "./errors.js";
 export type * from "./openai.js";
@@ -31,13 +34,7 @@ export class Tern extends TernClient {
   /// Opens a model in a worker of its own. Throws TernError.
   static async load(source: Source, options: LoadOptions = {}): Promise<Tern> {
     const tern = new Tern(startWorker(options));
-    await tern.load(absolute(source), options);
+    await tern.load(source, options);
     return tern;
   }
-}
-
-/// Relative URLs are the page's, not the worker's.
-function absolute(source: Source): Source {
-  if (typeof source !== "string") return source;
-  return new URL(source, document.baseURI).href;
 }

@@ -187,12 +187,14 @@ function plainSource(source: Source): Source {
 
 function workerOptions(options: LoadOptions): WorkerLoadOptions {
   const { context, kv, chunk, sequences } = options;
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href ?? null;
   return {
     device: options.device ?? "auto",
     engine: defined({ context, kv, chunk, max_seqs: sequences }),
     sha256: options.sha256?.toLowerCase() ?? null,
     store: options.store ?? true,
-    wasm: options.wasm === undefined ? null : String(options.wasm),
+    base,
+    wasm: options.wasm === undefined ? null : new URL(options.wasm, base ?? undefined).href,
   };
 }
 
