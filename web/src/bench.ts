@@ -61,15 +61,14 @@ async function play(engine: Engine, vocab: number, batch: number, prompt: number
 
 export async function bench(engine: Engine, info: ModelInfo, options: BenchOptions): Promise<BenchResult[]> {
   const { prompt, generate, batches, depth, repeats } = options;
-  const runs = Array.from({ length: repeats });
   await play(engine, info.vocab, 1, 1, kWarmTokens);
   const prefills: number[] = [];
-  for (const _ of runs) prefills.push((await play(engine, info.vocab, 1, prompt, 1)).prefill);
+  for (let run = 0; run < repeats; ++run) prefills.push((await play(engine, info.vocab, 1, prompt, 1)).prefill);
   const roof = engine.player === null ? 0 : await readBandwidth(engine.player.device);
   const results: BenchResult[] = [];
   for (const batch of batches) {
     const rates: number[] = [];
-    for (const _ of runs) rates.push((await play(engine, info.vocab, batch, Math.max(1, depth), generate)).rate);
+    for (let run = 0; run < repeats; ++run) rates.push((await play(engine, info.vocab, batch, Math.max(1, depth), generate)).rate);
     results.push({
       model: info.name,
       device: info.device,
