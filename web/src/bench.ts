@@ -68,7 +68,9 @@ export async function bench(engine: Engine, info: ModelInfo, options: BenchOptio
   const results: BenchResult[] = [];
   for (const batch of batches) {
     const rates: number[] = [];
-    for (let run = 0; run < repeats; ++run) rates.push((await play(engine, info.vocab, batch, Math.max(1, depth), generate)).rate);
+    for (let run = 0; run < repeats; ++run) {
+      rates.push((await play(engine, info.vocab, batch, Math.max(1, depth), generate)).rate);
+    }
     results.push({
       model: info.name,
       device: info.device,
