@@ -50,8 +50,10 @@ lint:  ## layers, formatting, file sizes, house rules
 wasm: setup  ## build-wasm/tern.wasm: everything below apps/ plus the cpu backend with SIMD128
 	@scripts/build_wasm
 
-web: wasm  ## web/dist: the TypeScript player and `node web/bin/tern.mjs`
+web: wasm  ## build the chat page and serve it at http://127.0.0.1:8080/ (PORT=N: there)
 	@scripts/build_web
+	@scripts/build_page
+	@node web/page/serve.mjs $(if $(PORT),--port $(PORT))
 
 clean:  ## remove build folders
-	@rm -rf build build-* web/dist
+	@rm -rf build build-* web/dist web/page/dist

@@ -1,0 +1,113 @@
+// One message: a question with its editor, or an answer with what it took.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { edit, live, regenerate } from "../state/chat";
+import type { Live } from "../state/chat";
+import type { AnswerStats, ChatMessage } from "../state/types";
+import { CopyButton, IconButton } from "./controls";
+import { milliseconds, plural, rate } from "./format";
+import { Icon } from "./icons";
+import { Markdown } from "./markdown";
+
+export function Question({ message }: { message: ChatMessage }) {
+  const [editing, setEditing] = useState(false);
+  if (editing) return <Editor message={message} onClose={() => setEditing(false)} />;
+  return (
+    <article class="message question" aria-label="You">
+      <div class="bubble">{message.text}</div>
+      <div class="actions">
+        <IconButton icon="pencil" label="Edit" disabled={live.value !== null} onClick={() => setEditing(true)} />
+        <CopyButton text={message.text} label="Copy message" />
+      </div>
+    </article>
+  );
+}
+
+function Editor({ message, onClose }: { message: ChatMessage; onClose: () => void }) {
+  const [text, setText] = useState(message.text);
+  const box = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => box.current?.focus(), []);
+  const submit = () => {
+    onClose();
+    edit(message.id, text);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Escape") onClose();
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  };
+  return (
+    <article class="message question editing" aria-label="You, editing">
+      <textarea
+        ref={box}
+        aria-label="Edit your message"
+        rows={Math.min(10, text.split("\n").length + 1)}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={onKeyDown}
+      />
+      <div class="row end">
+        <span class="hint grow">What came after it will be replaced.</span>
+        <button type="button" class="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button type="button" class="button primary" disabled={text.trim() === ""} onClick={submit}>
+          Send
+        </button>
+      </div>
+    </article>
+  );
+}
+
+export function Answer({ message }: { message: ChatMessage }) {
+  const { text, error, note, stats } = message;
+  return (
+    <article class="message answer" aria-label={message.model || "Model"}>
+      {text !== "" && <Markdown text={text} />}
+      {error !== undefined && (
+        <p class="error" role="alert">
+          <Icon name="warning" /> <span>{error}</span>
+        </p>
+      )}
+      {note !== undefined && <p class="note">{note}</p>}
+      <div class="actions">
+        {text !== "" && <CopyButton text={text} label="Copy answer" />}
+        <IconButton
+          icon="again"
+          label="Another answer"
+          disabled={live.value !== null}
+          onClick={() => regenerate(message.id)}
+        />
+        {stats !== undefined && <Took stats={stats} />}
+      </div>
+    </article>
+  );
+}
+
+function Took({ stats }: { stats: AnswerStats }) {
+  const speed = stats.tokens > 1 ? ` · ${rate(stats.tokensPerSecond)} tokens/s` : "";
+  return (
+    <span class="took">
+      {plural(stats.tokens, "token")}
+      {speed}
+      <span class="wide-only"> · first after {milliseconds(stats.firstTokenMs)}</span>
+    </span>
+  );
+}
+
+const kPhases = { loading: "Waiting for the model to open", reading: "Reading", writing: "Writing" };
+
+export function LiveAnswer({ answer }: { answer: Live }) {
+  return (
+    <article class="message answer live" aria-label="The answer being written" aria-busy="true">
+      {answer.text === "" ? (
+        <p class="waiting">
+          {kPhases[answer.phase]}
+          <span class="dots" aria-hidden="true" />
+        </p>
+      ) : (
+        <Markdown text={answer.text} />
+      )}
+    </article>
+  );
+}
