@@ -50,7 +50,9 @@ lint:  ## layers, formatting, file sizes, house rules
 wasm: setup  ## build-wasm/tern.wasm: everything below apps/ plus the cpu backend with SIMD128
 	@scripts/build_wasm
 
-web: wasm  ## build the chat page and serve it at http://127.0.0.1:8080/ (PORT=N: there)
+web:  ## build the chat page and serve it at http://127.0.0.1:8080/ (PORT=N: there)
+	@scripts/setup web
+	@scripts/build_wasm
 	@scripts/build_web
 	@scripts/build_page
 	@node web/page/serve.mjs $(if $(PORT),--port $(PORT))
