@@ -32,6 +32,24 @@ std::string_view kind_of(WGPUAdapterType type) {
   }
 }
 
+/// wgpu-native reports sizes of 0, so they are the hardware's, by PCI vendor: what a driver may choose from. Unknown
+/// vendors keep the widest range, and with it the kernels that sum through workgroup memory.
+void set_subgroup_sizes(uint32_t vendor, graph::GpuFacts& gpu) {
+  struct Sizes {
+    uint32_t vendor, min, max;
+  };
+  constexpr Sizes kKnown[] = {
+      {0x10de, 32, 32},  // NVIDIA
+      {0x106b, 32, 32},  // Apple
+      {0x1002, 32, 64},  // AMD
+      {0x8086, 8, 32},   // Intel
+      {0x10005, 4, 32},  // Mesa's software: as wide as the CPU's vectors
+  };
+  for (const Sizes& known : kKnown) {
+    if (known.vendor == vendor) gpu.subgroup_min = known.min, gpu.subgroup_max = known.max;
+  }
+}
+
 graph::GpuFacts facts_of(const WgpuApi& api, WGPUAdapter adapter, const WGPULimits& limits) {
   graph::GpuFacts gpu;
   gpu.f16 = api.adapter_has_feature(adapter, WGPUFeatureName_ShaderF16);
@@ -57,6 +75,7 @@ Adapter describe(const WgpuApi& api, WGPUAdapter handle) {
   out.facts.target.device = text_of(info.device);
   out.facts.target.steps_in_flight = 3;  // one runs, one waits, one is being recorded
   out.facts.target.gpu = facts_of(api, handle, out.limits);
+  set_subgroup_sizes(info.vendorID, out.facts.target.gpu);
   out.facts.target.gpu.software = info.adapterType == WGPUAdapterType_CPU;
   out.rank = static_cast<int>(info.adapterType);
   api.free_adapter_info(info);
