@@ -15,7 +15,7 @@ namespace {
 Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions& options) {
   const webgpu::NativeOptions limits{options.gpu_default_limits, options.gpu_no_f16, options.gpu_no_subgroups};
   auto device = TRY(webgpu::open_native_device(!options.gpu_hardware_only, limits));
-  return webgpu::make_webgpu_backend(std::move(device), options.expose_values);
+  return webgpu::make_webgpu_backend(std::move(device), options.expose_values, options.threads);
 }
 #else
 constexpr std::string_view kNoWgpu =

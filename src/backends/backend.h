@@ -72,7 +72,14 @@ struct Backend {
   /// Rows [row0, ...) of a weight in file layout; the backend repacks them into its own. rows: n * row_bytes.
   virtual Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
                                    std::span<const std::byte> rows) = 0;
+  /// Bytes of rows worth giving to upload_rows() at a time where the file is mapped: large enough to be cheap, small
+  /// enough not to count in memory.
+  virtual uint64_t upload_bytes() const { return uint64_t{4} << 20; }
   virtual void free(Buffer buffer) = 0;
+
+  /// Starts what load() of this plan will wait for (compiling kernels) and returns at once, so that it goes on while
+  /// weights are placed. Not needed before load().
+  virtual Result<void> prepare(const graph::Plan& /*plan*/) { return {}; }
 
   /// Makes the plan ready to play. weights: one per plan.weights; keys, values: one per layer, n_pages pages each.
   virtual Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,

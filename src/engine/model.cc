@@ -26,6 +26,7 @@ Result<Playable> place(Model& model, graph::Graph graph, const EngineOptions& op
   const uint64_t kv_tokens = uint64_t{TRY(kv_page_count(options, playable.plan, context))} * options.page_tokens;
   const MemoryEstimate estimate = estimate_memory(playable.plan, backend, kv_tokens, model.hparams.vocab);
   TRY_CTX(check_memory(estimate, options), "before loading {}", name);
+  TRY_CTX(backend.prepare(playable.plan), "while loading {}", name);
   playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress, &model.weight_cache),
                              "while placing the weights of {}", name);
   TRY_CTX(model.files.weights.check_unchanged(), "after placing the weights of {}", name);

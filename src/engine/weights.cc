@@ -11,7 +11,7 @@ namespace {
 
 using Pieces = std::vector<std::span<const std::byte>>;
 
-/// Bytes handed to the backend at a time: large enough to be cheap, small enough not to count.
+/// Bytes read at a time where the file is not mapped: large enough to be cheap, small enough not to count.
 constexpr uint64_t kRangeBytes = uint64_t{4} << 20;
 
 class Placer {
@@ -182,7 +182,8 @@ class Placer {
   Result<void> upload(uint32_t w, backends::Buffer buffer, const graph::WeightSlice& slice, uint32_t row0) {
     const graph::Weight& weight = plan_.weights[w];
     const uint64_t row_bytes = TRY(formats::row_bytes(weight.format, weight.cols));
-    uint32_t step = static_cast<uint32_t>(std::clamp<uint64_t>(kRangeBytes / row_bytes, 1, slice.rows));
+    const uint64_t range = mapped(weight, slice, 0, 1).empty() ? kRangeBytes : backend_.upload_bytes();
+    uint32_t step = static_cast<uint32_t>(std::clamp<uint64_t>(range / row_bytes, 1, slice.rows));
     // A tensor that has to be assembled is gone through as a whole for any rows of it: once is enough.
     if (files_.tensors()[slice.tensor].recipe >= 0) step = slice.rows;
     for (uint32_t at = 0; at < slice.rows; at += step) {

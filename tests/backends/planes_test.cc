@@ -1,5 +1,5 @@
 // Planes: what a GPU reads of a weight is what the file's format says.
-#include "backends/webgpu/planes.h"
+#include "backends/webgpu/repack.h"
 
 #include <gtest/gtest.h>
 

@@ -16,11 +16,14 @@ struct Device {
 
   /// A zeroed storage buffer; bytes: a multiple of 4. Errors: kOutOfMemory naming the need and the limit.
   virtual Result<uint32_t> alloc(uint64_t bytes) = 0;
-  /// offset and size: multiples of 4. The data is copied before this returns.
+  /// offset and size: multiples of 4. The data is copied before this returns. Several threads may write at a time.
   virtual Result<void> write(uint32_t buffer, uint64_t offset, std::span<const std::byte> data) = 0;
   virtual void free(uint32_t buffer) = 0;
 
-  /// Reads a plan (write_plan) and makes it ready: arena, state and params buffers, pipelines, bind groups. weights:
+  /// Starts compiling the kernels of a plan (write_plan) and returns at once; load() then finds them. A kernel that is
+  /// known already is not compiled again. What does not compile, load() reports.
+  virtual Result<void> compile(std::span<const uint32_t> /*plan*/) { return {}; }
+  /// Reads a plan and makes it ready: arena, state and params buffers, pipelines, bind groups. weights:
   /// one buffer per plan.weights; keys, values: one per layer. Compiling may go on after this returns.
   virtual Result<uint32_t> load(std::span<const uint32_t> plan, std::span<const uint32_t> weights,
                                 std::span<const uint32_t> keys, std::span<const uint32_t> values) = 0;

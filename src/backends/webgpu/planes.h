@@ -39,6 +39,9 @@ struct PlaneLayout {
   static PlaneLayout of(const graph::Weight& weight);
 };
 
+/// How matrices of this format lie there.
+Family family_of(Format format);
+bool is_nibbles(Family family);
 /// The family's kernel file: "w_q4".
 std::string_view family_file(Family family);
 
@@ -46,10 +49,6 @@ std::string_view family_file(Family family);
 struct PackedRows {
   std::vector<std::byte> codes, scales;
 };
-
-/// rows: n * row_bytes(weight.format, weight.cols). Values are those of formats::decode_row with the scale rounded to
-/// f16 where the file's is finer (K-quants multiply two scales). Errors: kInvalidArgument when the rows are not whole.
-Result<PackedRows> repack(const graph::Weight& weight, std::span<const std::byte> rows);
 
 /// One row back from planes, for tests and the oracle: packed as repack() gave it, `row` counted from its first.
 void decode_planes(const PlaneLayout& layout, const PackedRows& packed, uint32_t row, std::span<float> out);

@@ -1,9 +1,11 @@
 #include "backends/webgpu/webgpu_backend.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "backends/host/check_step.h"
 #include "backends/webgpu/emitter.h"
+#include "backends/webgpu/uploader.h"
 #include "graph/passes/passes.h"
 
 namespace tern::backends::webgpu {
@@ -18,10 +20,13 @@ graph::Target complete(graph::Target device) {
 
 namespace {
 
+/// Enough to share out over all cores; the rows lie in the mapped file.
+constexpr uint64_t kUploadBytes = uint64_t{64} << 20;
+
 class WebgpuBackend final : public Backend {
  public:
-  WebgpuBackend(std::unique_ptr<Device> device, bool expose_values)
-      : device_(std::move(device)), target_(complete(device_->target())) {
+  WebgpuBackend(std::unique_ptr<Device> device, bool expose_values, uint32_t threads)
+      : device_(std::move(device)), target_(complete(device_->target())), threads_(threads) {
     target_.expose_values = expose_values;
   }
 
@@ -51,21 +56,16 @@ class WebgpuBackend final : public Backend {
 
   Result<void> upload_rows(const graph::Plan& plan, uint32_t weight, Buffer buffer, uint32_t row0,
                            std::span<const std::byte> rows) override {
-    const PlaneLayout layout = PlaneLayout::of(plan.weights[weight]);
-    const PackedRows packed = TRY(repack(plan.weights[weight], rows));
-    const uint64_t n = layout.row_bytes == 0 ? 0 : packed.codes.size() / layout.row_bytes;
-    if (row0 > layout.rows || n > layout.rows - row0) {
-      return fail(ErrorCode::kInvalidArgument, "Rows [{}, +{}) do not fit weight {}, which has {}.", row0, n,
-                  plan.weights[weight].name, layout.rows);
-    }
-    TRY(device_->write(buffer.id, uint64_t{row0} * layout.row_bytes, packed.codes));
-    if (packed.scales.empty()) return {};
-    return device_->write(buffer.id, layout.scales + uint64_t{row0} * layout.row_scales * layout.scale_bytes,
-                          packed.scales);
+    if (!uploader_) uploader_.emplace(*device_, threads_);
+    return uploader_->upload(plan.weights[weight], buffer.id, row0, rows);
   }
+  uint64_t upload_bytes() const override { return kUploadBytes; }
+
+  Result<void> prepare(const graph::Plan& plan) override { return device_->compile(graph::write_plan(plan)); }
 
   Result<PlanId> load(const graph::Plan& plan, std::span<const Buffer> weights, std::span<const Buffer> keys,
                       std::span<const Buffer> values, uint32_t n_pages) override {
+    uploader_.reset();  // its threads and memory: weights are complete
     TRY_CTX(graph::validate(plan), "while loading a plan");
     if (plan.backend != target_.backend || weights.size() != plan.weights.size() || keys.size() != plan.n_layers ||
         values.size() != plan.n_layers) {
@@ -130,7 +130,9 @@ class WebgpuBackend final : public Backend {
 
   std::unique_ptr<Device> device_;
   graph::Target target_;
-  std::vector<LoadedPlan> plans_;  // index: PlanId
+  uint32_t threads_;
+  std::optional<Uploader> uploader_;  // from the first rows to load()
+  std::vector<LoadedPlan> plans_;     // index: PlanId
 
   /// Bit i: output i is read back.
   static uint32_t wanted_outputs(const LoadedPlan& loaded, const graph::StepParams& step) {
@@ -143,8 +145,8 @@ class WebgpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values) {
-  return std::make_unique<WebgpuBackend>(std::move(device), expose_values);
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values, uint32_t threads) {
+  return std::make_unique<WebgpuBackend>(std::move(device), expose_values, threads);
 }
 
 }  // namespace tern::backends::webgpu

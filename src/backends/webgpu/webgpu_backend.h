@@ -8,7 +8,9 @@
 
 namespace tern::backends::webgpu {
 
-std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values = false);
+/// threads: that repack weights; 0: all cores.
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values = false,
+                                             uint32_t threads = 0);
 
 /// The target that a backend on this device lowers for.
 graph::Target complete(graph::Target device);

@@ -2,25 +2,8 @@
 #include <algorithm>
 
 #include "backends/webgpu/native/native_device.h"
-#include "base/thread_pool.h"
 
 namespace tern::backends::webgpu {
-
-namespace {
-
-/// naga takes no `enable subgroups;` and no `requires`; it needs neither.
-std::string for_naga(const std::string& source) {
-  std::string out;
-  for (size_t begin = 0; begin < source.size();) {
-    const size_t end = std::min(source.find('\n', begin), source.size());
-    const std::string_view line(source.data() + begin, end - begin);
-    if (!line.starts_with("enable subgroups") && !line.starts_with("requires ")) out.append(line).append("\n");
-    begin = end + 1;
-  }
-  return out;
-}
-
-}  // namespace
 
 Result<void> NativeDevice::make_memory(LoadedPlan& loaded) {
   constexpr WGPUBufferUsage kUsage = WGPUBufferUsage_Storage | WGPUBufferUsage_CopyDst | WGPUBufferUsage_CopySrc;
@@ -37,54 +20,8 @@ Result<void> NativeDevice::make_memory(LoadedPlan& loaded) {
   return {};
 }
 
-void NativeDevice::compile(LoadedPlan& loaded, size_t index) {
-  const graph::PlanPipeline& pipeline = loaded.plan.pipelines[index];
-  const std::string code = for_naga(pipeline.source);
-  WGPUShaderSourceWGSL source{};
-  source.chain.sType = WGPUSType_ShaderSourceWGSL;
-  source.code = view_of(code);
-  WGPUShaderModuleDescriptor module_descriptor{};
-  module_descriptor.nextInChain = &source.chain;
-  module_descriptor.label = view_of(pipeline.name);
-  // The shaders are ours, and all that they index with is checked before a step (check_step, check_params): without
-  // bounds checks a decode step of an 8B takes a third less on an H200.
-  const WGPUShaderModule module =
-      api_.create_trusted_shader(device_, &module_descriptor, WGPUShaderRuntimeChecks_None);
-
-  std::vector<WGPUBindGroupLayoutEntry> entries(pipeline.access.size());
-  for (uint32_t i = 0; i < entries.size(); ++i) {
-    entries[i].binding = i;
-    entries[i].visibility = WGPUShaderStage_Compute;
-    entries[i].buffer.type = pipeline.access[i] == graph::Access::kRead ? WGPUBufferBindingType_ReadOnlyStorage
-                                                                        : WGPUBufferBindingType_Storage;
-  }
-  WGPUBindGroupLayoutDescriptor group_descriptor{};
-  group_descriptor.entryCount = entries.size();
-  group_descriptor.entries = entries.data();
-  loaded.layouts[index] = api_.create_bind_group_layout(device_, &group_descriptor);
-  WGPUPipelineLayoutDescriptor layout_descriptor{};
-  layout_descriptor.bindGroupLayoutCount = 1;
-  layout_descriptor.bindGroupLayouts = &loaded.layouts[index];
-  const WGPUPipelineLayout layout = api_.create_pipeline_layout(device_, &layout_descriptor);
-
-  WGPUComputePipelineDescriptor descriptor{};
-  descriptor.label = view_of(pipeline.name);
-  descriptor.layout = layout;
-  descriptor.compute.module = module;
-  descriptor.compute.entryPoint = view_of("main");
-  loaded.pipelines[index] = api_.create_pipeline(device_, &descriptor);
-  api_.release_pipeline_layout(layout);
-  api_.release_shader(module);
-}
-
 Result<void> NativeDevice::make_pipelines(LoadedPlan& loaded) {
-  const size_t n = loaded.plan.pipelines.size();
-  loaded.layouts.assign(n, nullptr);
-  loaded.pipelines.assign(n, nullptr);
-  ThreadPool threads(0);
-  threads.parallel_for(n, 1, [&](size_t begin, size_t end, uint32_t) {
-    for (size_t i = begin; i < end; ++i) compile(loaded, i);
-  });
+  loaded.pipelines = pipelines_->get(loaded.plan.pipelines);
   return take_error("compiling kernels");
 }
 
@@ -141,12 +78,18 @@ Result<void> NativeDevice::make_groups(LoadedPlan& loaded, std::span<const uint3
       entries.back().binding = i;
     }
     WGPUBindGroupDescriptor descriptor{};
-    descriptor.layout = loaded.layouts[step.pipeline];
+    descriptor.layout = loaded.pipelines[step.pipeline].layout;
     descriptor.entryCount = entries.size();
     descriptor.entries = entries.data();
     loaded.groups.push_back(api_.create_bind_group(device_, &descriptor));
   }
   return take_error("binding buffers");
+}
+
+Result<void> NativeDevice::compile(std::span<const uint32_t> words) {
+  const graph::Plan plan = TRY(graph::read_plan(words));
+  pipelines_->compile(plan.pipelines);
+  return {};
 }
 
 Result<uint32_t> NativeDevice::load(std::span<const uint32_t> words, std::span<const uint32_t> weights,
@@ -171,12 +114,6 @@ void NativeDevice::unload(uint32_t plan) {
   LoadedPlan& loaded = *plans_[plan];
   api_.poll(device_, true, nullptr);
   for (const WGPUBindGroup group : loaded.groups) api_.release_bind_group(group);
-  for (const WGPUComputePipeline pipeline : loaded.pipelines) {
-    if (pipeline != nullptr) api_.release_pipeline(pipeline);
-  }
-  for (const WGPUBindGroupLayout layout : loaded.layouts) {
-    if (layout != nullptr) api_.release_bind_group_layout(layout);
-  }
   drop(loaded.params);
   for (Buffer& buffer : loaded.arena) drop(buffer);
   for (Buffer& buffer : loaded.state) drop(buffer);

@@ -41,7 +41,7 @@ std::string pop_error(const WgpuApi& api, WGPUInstance instance, WGPUDevice devi
   return scope.message;
 }
 
-/// Bytes that may wait in the queue's staging memory before they are sent off.
+/// Bytes that may wait in the queue's staging memory before they are sent off. As many again are on their way then.
 constexpr uint64_t kMaxUnsubmitted = uint64_t{32} << 20;
 
 }  // namespace
@@ -85,11 +85,13 @@ Result<std::unique_ptr<Device>> NativeDevice::open(const WgpuApi& api, WGPUInsta
   }
   out->device_ = request.device;
   out->queue_ = api.get_queue(request.device);
+  out->pipelines_ = std::make_unique<Pipelines>(api, request.device);
   return out;
 }
 
 NativeDevice::~NativeDevice() {
   for (uint32_t i = 0; i < plans_.size(); ++i) unload(i);
+  pipelines_.reset();
   if (device_ != nullptr) api_.poll(device_, true, nullptr);
   for (Readback& slot : ring_) drop(slot.buffer);
   for (Buffer& buffer : buffers_) drop(buffer);
@@ -151,10 +153,11 @@ Result<void> NativeDevice::write(uint32_t buffer, uint64_t offset, std::span<con
     return fail(ErrorCode::kInvalidArgument, "{} bytes at {} do not fit buffer {}.", data.size(), offset, buffer);
   }
   api_.write_buffer(queue_, buffers_[buffer].handle, offset, data.data(), data.size());
+  const std::lock_guard lock(write_lock_);
   unsubmitted_ += data.size();
   if (unsubmitted_ > kMaxUnsubmitted) {  // else the staging memory grows to the size of the model
-    api_.submit(queue_, 0, nullptr);
-    api_.poll(device_, true, nullptr);
+    const WGPUSubmissionIndex before = std::exchange(written_, api_.submit_for_index(queue_, 0, nullptr));
+    if (before != 0) api_.poll(device_, true, &before);
     unsubmitted_ = 0;
   }
   return {};
@@ -168,7 +171,7 @@ void NativeDevice::record(const LoadedPlan& loaded, const graph::StepCounts& n, 
     const graph::PlanStep& step = loaded.plan.steps[s];
     const uint64_t x = step.grid[0].at(n), y = step.grid[1].at(n), z = step.grid[2].at(n);
     if (x == 0 || y == 0 || z == 0) continue;
-    if (step.pipeline != current) api_.set_pipeline(pass, loaded.pipelines[step.pipeline]);
+    if (step.pipeline != current) api_.set_pipeline(pass, loaded.pipelines[step.pipeline].pipeline);
     current = step.pipeline;
     api_.set_bind_group(pass, 0, loaded.groups[s], 0, nullptr);
     api_.dispatch(pass, static_cast<uint32_t>(x), static_cast<uint32_t>(y), static_cast<uint32_t>(z));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/webgpu/device.h"
+#include "backends/webgpu/native/pipelines.h"
 #include "backends/webgpu/native/wgpu_api.h"
 
 namespace tern::backends::webgpu {
@@ -22,6 +23,7 @@ class NativeDevice final : public Device {
   Result<uint32_t> alloc(uint64_t bytes) override;
   Result<void> write(uint32_t buffer, uint64_t offset, std::span<const std::byte> data) override;
   void free(uint32_t buffer) override;
+  Result<void> compile(std::span<const uint32_t> plan) override;
   Result<uint32_t> load(std::span<const uint32_t> plan, std::span<const uint32_t> weights,
                         std::span<const uint32_t> keys, std::span<const uint32_t> values) override;
   void unload(uint32_t plan) override;
@@ -42,8 +44,7 @@ class NativeDevice final : public Device {
     graph::Plan plan;
     Buffer params;
     std::vector<Buffer> arena, state;
-    std::vector<WGPUBindGroupLayout> layouts;    // per pipeline
-    std::vector<WGPUComputePipeline> pipelines;  // per pipeline
+    std::vector<Pipelines::Pipeline> pipelines;  // per pipeline
     std::vector<WGPUBindGroup> groups;           // per step
   };
   struct Piece {
@@ -66,7 +67,10 @@ class NativeDevice final : public Device {
   std::vector<std::unique_ptr<LoadedPlan>> plans_;  // index: id
   std::array<Readback, graph::kSampledTokens> ring_;
   uint64_t last_ticket_ = 0;
-  uint64_t unsubmitted_ = 0;  // bytes written since the last submit
+  std::mutex write_lock_;            // of the two below
+  uint64_t unsubmitted_ = 0;         // bytes written since the last submit
+  WGPUSubmissionIndex written_ = 0;  // the submission that holds the writes before those
+  std::unique_ptr<Pipelines> pipelines_;
   bool lost_ = false;
   std::mutex error_lock_;
   std::string error_;  // the first that no scope caught
@@ -86,7 +90,6 @@ class NativeDevice final : public Device {
                            std::span<const uint32_t> values);
   Result<WGPUBindGroupEntry> entry(const LoadedPlan& loaded, uint32_t slot, std::span<const uint32_t> weights,
                                    std::span<const uint32_t> keys, std::span<const uint32_t> values) const;
-  void compile(LoadedPlan& loaded, size_t pipeline);
   void record(const LoadedPlan& loaded, const graph::StepCounts& n, WGPUCommandEncoder encoder);
   Result<void> record_readback(const LoadedPlan& loaded, const graph::StepCounts& n, uint32_t outputs,
                                WGPUCommandEncoder encoder, Readback& slot);
