@@ -1,10 +1,10 @@
 // Planes: what a GPU reads of a weight is what the file's format says.
-#include "backends/webgpu/repack.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
+
+#include "backends/webgpu/repack.h"
 
 namespace tern::backends::webgpu {
 namespace {
