@@ -68,7 +68,6 @@ bool find_all(void* library, WgpuApi& api) {
   found &= find(library, "wgpuCommandEncoderFinish", api.finish);
   found &= find(library, "wgpuCommandBufferRelease", api.release_commands);
   found &= find(library, "wgpuQueueWriteBuffer", api.write_buffer);
-  found &= find(library, "wgpuQueueSubmit", api.submit);
   found &= find(library, "wgpuQueueSubmitForIndex", api.submit_for_index);
   return found;
 }

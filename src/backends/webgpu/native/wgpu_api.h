@@ -53,7 +53,6 @@ struct WgpuApi {
   decltype(&wgpuCommandEncoderFinish) finish;
   decltype(&wgpuCommandBufferRelease) release_commands;
   decltype(&wgpuQueueWriteBuffer) write_buffer;
-  decltype(&wgpuQueueSubmit) submit;
   decltype(&wgpuQueueSubmitForIndex) submit_for_index;
 
   /// Loads the library once: from $TERN_WGPU_LIBRARY, where the build found it, or where the system looks.
