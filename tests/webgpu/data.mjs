@@ -130,15 +130,15 @@ export function matvec(w, x, t) {
   return y;
 }
 
-// Parts of the params block, as graph/params.h lays them out, for up to 16 tokens.
+// Parts of the params block, as graph/params.h lays them out, for up to 160 tokens of 16 sequences.
 export const P = {
   P_TOKENS: 16,
-  P_POSITIONS: 32,
-  P_SEQUENCES: 48,
-  P_SEQS: 64,
-  P_ROWS: 128,
-  P_SAMPLES: 144,
-  P_PAGES: 400,
+  P_POSITIONS: 176,
+  P_SEQUENCES: 336,
+  P_SEQS: 496,
+  P_ROWS: 560,
+  P_SAMPLES: 720,
+  P_PAGES: 976,
 };
 export function params({
   tokens = [],

@@ -17,6 +17,7 @@ import {
   check,
   tally,
 } from './data.mjs';
+import { prefill } from './prefill.mjs';
 import { sampling } from './sampling.mjs';
 
 const TEAMS = [
@@ -447,7 +448,7 @@ async function embed() {
     }
 }
 
-const suites = { products, epilogues, qkv, attention, embed, sampling };
+const suites = { products, epilogues, qkv, attention, embed, ...prefill, sampling };
 const wanted = process.argv.slice(2);
 console.log(`# ${label}`);
 for (const [name, run] of Object.entries(suites)) {

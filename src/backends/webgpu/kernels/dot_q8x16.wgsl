@@ -18,3 +18,10 @@ fn w_four(row: u32, e: u32) -> vec4<f32> {
   let i = row * G + e / 8u; let d = w_scale(row, e / 8u);
   return select(d.x, d.y, (e & 4u) != 0u) * vec4<f32>(unpack4xI8(weights[2u * i + (e & 7u) / 4u][e & 3u]));
 }
+// For tiles (gemm_dot.wgsl): the codes of a group, what they are scaled by, and the product of one group.
+fn w_lo(w: Group) -> vec4<u32> { return w.lo; }
+fn w_hi(w: Group) -> vec4<u32> { return w.hi; }
+fn w_factor(w: Group) -> vec2<f32> { return w.d; }
+fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32>, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
+  return x.x * (d.x * as_float(dot16_onto(kAsFloat, lo, x_lo)) + d.y * as_float(dot16_onto(kAsFloat, hi, x_hi)));
+}

@@ -1,0 +1,330 @@
+// The kernels of steps of many tokens, one by one: tiles of packed products, what stands between the products, and
+// attention over prompts.
+import { SG_MIN, SG_MAX, step, submit, upload, buffer, read } from '../../bench/gpu/gpu.mjs';
+import { normal, floats, toHalf, fromHalf, weights, q8Stride, blocks, unblock, matvec, P, params, check } from './data.mjs';
+
+const TEAMS = [
+  ['team_subgroup', { SG_MIN, SG_MAX }],
+  ['team_workgroup', {}],
+];
+const zeros = n => new Array(n).fill(0);
+const half = v => fromHalf(toHalf(v));
+const rms = (x, eps) => Math.sqrt(x.reduce((a, v) => a + v * v, 0) / x.length + eps);
+
+/// Every family and tile; rows that fill no tile, an output that is part of a wider matrix, parts of K.
+async function tiles() {
+  const n = 150,
+    k = 160;
+  for (const [family, ma, t, ks] of [
+    ['q4', 1, 5, 1],
+    ['q4', 8, 150, 1],
+    ['q4m', 2, 40, 3],
+    ['q8', 4, 70, 2],
+    ['q8m', 2, 3, 1],
+    ['q8f', 1, 16, 7],
+    ['q8x16', 4, 64, 1],
+  ]) {
+    const w = weights(family, n, k),
+      x = blocks(floats(t * k), t, k),
+      residual = floats(t * n),
+      stride = n + 7,
+      out = buffer(ks * t * stride * 4);
+    submit([
+      await step(
+        ['q8_block', `dot_${family}`, ks === 1 ? 'epilogue_add' : 'epilogue_none', 'gemm_dot'],
+        {
+          ...P,
+          MA: ma,
+          KS: ks,
+          G: k / 32,
+          N: n,
+          SCALES: w.SCALES,
+          ROW_SCALES: w.ROW_SCALES,
+          ROWS_SYMBOL: 0,
+          ROWS_MULTIPLE: 1,
+          OUT_STRIDE: stride,
+          OUT_COL0: 3,
+          R_STRIDE: n,
+          R_COL0: 0,
+        },
+        { 0: w.buffer, 1: x.buffer, 2: params({ tokens: zeros(t) }), 3: out, 4: ks === 1 ? upload(residual) : undefined },
+        [Math.ceil(t / (16 * ma)), Math.ceil(n / 128), ks],
+      ),
+    ]);
+    const got = await read(out, Float32Array, ks * t * stride),
+      want = matvec(w, x.value, t).map((v, i) => v + (ks === 1 ? residual[i] : 0));
+    const sum = Float64Array.from(want, (_, i) => {
+      let s = 0;
+      for (let p = 0; p < ks; p++) s += got[(p * t + Math.floor(i / n)) * stride + 3 + (i % n)];
+      return s;
+    });
+    check(`tile ${family} MA ${ma} T ${t} KS ${ks}`, sum, want, 1e-5);
+  }
+}
+
+/// What stands between products, in both forms that the next product reads.
+async function rows() {
+  const k = 352,
+    t = 5,
+    ks = 3,
+    g = k / 32;
+  for (const [team, sizes] of TEAMS)
+    for (const put of ['put_q8', 'put_f16']) {
+      const name = `${put} ${team}`,
+        consts = { ...P, ...sizes, WG: 64, G: g },
+        block = params({ tokens: zeros(t), rows: [1, 4] });
+      const room = rows => buffer(rows * (put === 'put_q8' ? q8Stride(g) * 16 : 2 * k));
+      const values = async (b, rows) =>
+        put === 'put_q8'
+          ? (await unblock(b, rows, k)).value
+          : Float64Array.from(await read(b, Uint16Array, rows * k), fromHalf);
+      const files = put === 'put_q8' ? ['q8_block', put] : [put],
+        bound = put === 'put_q8' ? 1e-2 : 1e-3;
+
+      const wide = floats(t * (k + 32)),
+        plain = room(t);
+      submit([
+        await step(
+          [team, ...files, 'rows_plain'],
+          { ...consts, X_STRIDE: k + 32, X_COL0: 16 },
+          { 0: plain, 1: upload(wide) },
+          [Math.ceil(k / 256), t],
+        ),
+      ]);
+      const cut = Float64Array.from({ length: t * k }, (_, i) => wide[Math.floor(i / k) * (k + 32) + 16 + (i % k)]);
+      check(`rows ${name}`, await values(plain, t), cut, bound);
+
+      const y = floats(ks * t * 2 * k),
+        glu = room(t);
+      submit([
+        await step(
+          [team, ...files, 'act_silu', 'rows_glu'],
+          { ...consts, KS: ks },
+          { 0: glu, 1: upload(y), 2: block },
+          [Math.ceil(k / 256), t],
+        ),
+      ]);
+      const part = (i, c) => [0, 1, 2].reduce((a, p) => a + y[(p * t + i) * 2 * k + c], 0);
+      const gated = Float64Array.from({ length: t * k }, (_, i) => {
+        const a = part(Math.floor(i / k), i % k);
+        return (a / (1 + Math.exp(-a))) * part(Math.floor(i / k), k + (i % k));
+      });
+      check(`glu ${name}`, await values(glu, t), gated, bound);
+
+      const h = floats(t * k),
+        gain = floats(k),
+        add = floats(ks * t * k);
+      const after = h.map((v, i) => v + add[i] + add[t * k + i] + add[2 * t * k + i]);
+      for (const [tokens, which, parts] of [
+        ['tokens_all', [0, 1, 2, 3, 4], ks],
+        ['tokens_all', [0, 1, 2, 3, 4], 0],
+        ['tokens_wanted', [1, 4], ks],
+      ]) {
+        const hBuffer = upload(h),
+          out = room(which.length),
+          full = parts ? after : h;
+        submit([
+          await step(
+            [team, ...files, tokens, 'rows_norm'],
+            { ...consts, KS: parts, TURNS: Math.ceil((8 * g) / 64), EPS: 1e-5 },
+            { 0: out, 1: hBuffer, 2: block, 3: upload(gain), 4: upload(add) },
+            [which.length],
+          ),
+        ]);
+        const want = which.flatMap(i => {
+          const x = full.subarray(i * k, i * k + k),
+            f = rms(x, 1e-5);
+          return [...x].map((v, c) => (v / f) * gain[c]);
+        });
+        check(`norm ${name} ${tokens} ${parts}`, await values(out, which.length), want, bound);
+        const now = await read(hBuffer, Float32Array, t * k);
+        for (const i of which)
+          check(`residual ${name}`, now.subarray(i * k, i * k + k), full.subarray(i * k, i * k + k), 1e-6);
+      }
+    }
+}
+
+/// q, k and v of a prompt of one sequence and a token of another.
+async function heads() {
+  const hd = 32,
+    headCount = 4,
+    kvHeads = 2,
+    n = (headCount + 2 * kvHeads) * hd,
+    page = 32,
+    positions = [30, 31, 32, 70],
+    t = positions.length,
+    ks = 2;
+  for (const interleaved of [0, 1])
+    for (const biased of [false, true])
+      for (const file of ['q_f32', 'q_f16']) {
+        const y = floats(ks * t * n),
+          bias = floats(n),
+          rope = floats(t * hd),
+          pages = 8 * kvHeads * page * hd;
+        const q = buffer(t * headCount * hd * 4),
+          kc = buffer(pages * 2),
+          vc = buffer(pages * 2);
+        const block = params({
+          tokens: zeros(t),
+          positions,
+          sequences: [0, 0, 0, 1],
+          seqs: [
+            [33, 0],
+            [71, 2],
+          ],
+          tail: [3, 5, 7, 1, 4],
+        });
+        const consts = { ...P, HEADS: headCount, KV_HEADS: kvHeads, HD: hd, PAGE: page, KS: ks, INTERLEAVED: interleaved };
+        submit([
+          await step(
+            [biased ? 'bias' : 'bias_none', 'page_of', file, 'rows_qkv'],
+            consts,
+            { 1: upload(y), 2: block, 3: q, 4: kc, 5: vc, 6: upload(rope), 7: biased ? upload(bias) : undefined },
+            [Math.ceil(n / 256), t],
+          ),
+        ]);
+        const keys = await read(kc, Uint16Array, pages),
+          values = await read(vc, Uint16Array, pages);
+        const wantQ = [],
+          want = [],
+          got = [];
+        for (let i = 0; i < t; i++) {
+          const v = Float64Array.from({ length: n }, (_, r) => y[i * n + r] + y[(t + i) * n + r] + (biased ? bias[r] : 0));
+          for (let head = 0; head < headCount + kvHeads; head++)
+            for (let j = 0; j < hd / 2; j++) {
+              const a = head * hd + (interleaved ? 2 * j : j),
+                b = a + (interleaved ? 1 : hd / 2),
+                [c, s] = rope.subarray(i * hd + 2 * j, i * hd + 2 * j + 2);
+              [v[a], v[b]] = [v[a] * c - v[b] * s, v[a] * s + v[b] * c];
+            }
+          wantQ.push(...v.subarray(0, headCount * hd));
+          const [at, place] = [
+            [3, 30],
+            [3, 31],
+            [5, 0],
+            [4, 6],
+          ][i];
+          for (let kv = 0; kv < kvHeads; kv++)
+            for (let d = 0; d < hd; d++) {
+              want.push(v[(headCount + kv) * hd + d], v[(headCount + kvHeads + kv) * hd + d]);
+              const where = ((at * kvHeads + kv) * page + place) * hd + d;
+              got.push(fromHalf(keys[where]), fromHalf(values[where]));
+            }
+        }
+        const gotQ =
+          file === 'q_f32'
+            ? await read(q, Float32Array, wantQ.length)
+            : Float64Array.from(await read(q, Uint16Array, wantQ.length), fromHalf);
+        const name = `${file} ${interleaved ? 'neighbours' : 'halves'} ${biased ? 'bias' : ''}`;
+        check(`q ${name}`, gotQ, wantQ, 1e-3);
+        check(`k, v ${name}`, got, want, 1e-3);
+      }
+}
+
+/// Attention by definition of query rows [t * heads * hd] over a paged cache.
+export function attended(q, keys, values, { hd, gq, kvHeads, page, window, softcap, scale }, tokens) {
+  const heads = kvHeads * gq,
+    want = new Float64Array(tokens.length * heads * hd);
+  tokens.forEach(({ position, pages }, i) => {
+    for (let h = 0; h < heads; h++) {
+      const kv = Math.floor(h / gq),
+        begin = window ? Math.max(0, position + 1 - window) : 0,
+        s = [];
+      const at = p => ((pages[Math.floor(p / page)] * kvHeads + kv) * page + (p % page)) * hd;
+      for (let p = begin; p <= position; p++) {
+        let dot = 0;
+        for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * fromHalf(keys[at(p) + d]);
+        s.push(softcap ? softcap * Math.tanh((dot * scale) / softcap) : dot * scale);
+      }
+      const top = Math.max(...s),
+        e = s.map(v => Math.exp(v - top)),
+        sum = e.reduce((a, v) => a + v);
+      e.forEach((v, j) => {
+        for (let d = 0; d < hd; d++) want[(i * heads + h) * hd + d] += (v / sum) * fromHalf(values[at(begin + j) + d]);
+      });
+    }
+  });
+  return want;
+}
+
+/// Two prompts and single tokens of other sequences in one step, pages in no order.
+export const RUNS = [
+  { first: 37, count: 45 },
+  { first: 0, count: 23 },
+  { first: 100, count: 1 },
+  { first: 63, count: 1 },
+  { first: 0, count: 7 },
+];
+export function mixedStep(page) {
+  const tail = [],
+    tokens = [],
+    seqs = [];
+  RUNS.forEach(({ first, count }, s) => {
+    const pages = Array.from({ length: Math.ceil((first + count) / page) }, (_, i) => (i * 3 + s * 5) % 31);
+    seqs.push([first + count, tail.length]);
+    tail.push(...pages);
+    for (let i = 0; i < count; i++) tokens.push({ position: first + i, sequence: s, pages });
+  });
+  const block = params({
+    tokens: zeros(tokens.length),
+    positions: tokens.map(t => t.position),
+    sequences: tokens.map(t => t.sequence),
+    seqs,
+    tail,
+  });
+  return { tokens, block };
+}
+
+// Head size, queries a kv head, page, window, softcap, what it leaves.
+const ATTENTIONS = [
+  [64, 4, 32, 0, 0, 'f32'],
+  [128, 3, 64, 40, 0, 'f16'],
+  [256, 1, 128, 0, 2, 'f32'],
+  [32, 8, 32, 0, 0, 'f32'],
+  [64, 7, 32, 33, 0, 'f16'],
+];
+async function flash() {
+  for (const [hd, gq, page, window, softcap, kind] of ATTENTIONS) {
+    const kvHeads = 2,
+      heads = kvHeads * gq,
+      scale = 1 / Math.sqrt(hd),
+      { tokens, block } = mixedStep(page),
+      t = tokens.length;
+    const cache = () => Uint16Array.from({ length: 31 * kvHeads * page * hd }, () => toHalf(normal()));
+    const keys = cache(),
+      values = cache(),
+      q = floats(t * heads * hd),
+      out = buffer(t * heads * hd * 4);
+    const consts = {
+      ...P,
+      HD: hd,
+      GQ: gq,
+      KV_HEADS: kvHeads,
+      PAGE: page,
+      QUADS: Math.max(1, hd / 64),
+      WINDOW: window,
+      SCALE: { f32: scale },
+      SOFTCAP: { f32: softcap },
+      Q_STRIDE: heads * hd,
+      Q_COL0: 0,
+      OUT_STRIDE: heads * hd,
+      OUT_COL0: 0,
+    };
+    submit([
+      await step(
+        [`attended_${kind}`, 'flash'],
+        consts,
+        { 0: upload(q), 1: upload(keys), 2: block, 3: upload(values), 4: out },
+        [kvHeads, Math.ceil(t / Math.floor(64 / gq))],
+      ),
+    ]);
+    const got =
+      kind === 'f32'
+        ? await read(out, Float32Array, t * heads * hd)
+        : Float64Array.from(await read(out, Uint16Array, t * heads * hd), fromHalf);
+    const want = attended(q, keys, values, { hd, gq, kvHeads, page, window, softcap, scale }, tokens);
+    check(`flash HD ${hd} GQ ${gq} PAGE ${page} window ${window} softcap ${softcap}`, got, want, kind === 'f32' ? 1e-5 : 1e-3);
+  }
+}
+
+export const prefill = { tiles, rows, heads, flash };
