@@ -44,7 +44,9 @@ device.addEventListener?.('uncapturederror', event => {
 
 const kernels = new URL('../../src/backends/webgpu/kernels/', import.meta.url),
   texts = {};
-const file = name => (texts[name] ??= readFileSync(new URL(`${name}.wgsl`, kernels), 'utf8'));
+// A name with a slash is a file of the caller's, relative to this folder.
+const file = name =>
+  (texts[name] ??= readFileSync(new URL(`${name}.wgsl`, name.includes('/') ? import.meta.url : kernels), 'utf8'));
 
 function unroll(lines, consts) {
   const out = [];

@@ -1,6 +1,7 @@
 // The kernels of a Llama-3-8B on a GPU, random weights: products by family and number of tokens, generic and int8, then
 // whole decode steps with real pages, with the split of a step's time over its kernels.
-//   node bench/gpu/kernels.mjs [products|step ...]      ROBUST=1 for robustness as in browsers
+// then products of many tokens, attention over prompts, whole prefills and batches (validate: checked against f64).
+//   node bench/gpu/kernels.mjs [products|step|prefill [validate] ...]      ROBUST=1 for robustness as in browsers
 import {
   SG_MIN,
   SG_MAX,
@@ -18,86 +19,25 @@ import {
   upload,
   warm,
 } from './gpu.mjs';
+import {
+  FAMILIES,
+  MODEL,
+  P,
+  PAGE,
+  SHAPES,
+  SPLITS,
+  cachePages,
+  matrix,
+  params,
+  q8Bytes,
+  qkvRows,
+  setParams,
+} from './model.mjs';
+import { prefill } from './prefill.mjs';
 
-const MODEL = software
-  ? { hidden: 256, heads: 8, kvHeads: 2, headDim: 32, ff: 512, vocab: 1024, layers: 2 }
-  : { hidden: 4096, heads: 32, kvHeads: 8, headDim: 128, ff: 14336, vocab: 128256, layers: 32 };
-const PAGE = 32,
-  SPLITS = Number(process.env.SPLITS ?? 16),
-  MAX_TOKENS = 512,
-  MAX_PAGES = 4096;
-const qkvRows = (MODEL.heads + 2 * MODEL.kvHeads) * MODEL.headDim;
-const SHAPES = {
-  qkv: [qkvRows, MODEL.hidden],
-  o: [MODEL.hidden, MODEL.heads * MODEL.headDim],
-  gate_up: [2 * MODEL.ff, MODEL.hidden],
-  down: [MODEL.hidden, MODEL.ff],
-  head: [MODEL.vocab, MODEL.hidden],
-};
 const maxThreads = adapter.limits.maxComputeInvocationsPerWorkgroup;
 const us = s => `${(s * 1e6).toFixed(1)} us`;
 
-// As src/backends/webgpu/planes.h: bits of codes, words of scales.
-const FAMILIES = {
-  q4: { bits: 4, scales: g => (g + (g % 2)) / 2, rowScales: g => g + (g % 2), mask: [0x03ff03ff, 0x18001800] },
-  q4m: { bits: 4, scales: g => g, rowScales: g => g, mask: [0x03ff03ff, 0x18001800] },
-  q8: { bits: 8, scales: g => (g + (g % 2)) / 2, rowScales: g => g + (g % 2), mask: [0x03ff03ff, 0x10001000] },
-};
-
-async function matrix(family, [n, k], seed) {
-  const f = FAMILIES[family],
-    codes = (n * k * f.bits) / 8,
-    scalesAt = Math.ceil(codes / 256) * 256;
-  const bytes = scalesAt + n * f.scales(k / 32) * 4,
-    b = buffer(bytes);
-  await fill(b, seed, ...f.mask); // codes out of the scales' pattern: as random as a product needs
-  return {
-    buffer: b,
-    bytes,
-    n,
-    k,
-    family,
-    consts: { SCALES: scalesAt / 16, ROW_SCALES: f.rowScales(k / 32), G: k / 32 },
-  };
-}
-
-const P = (() => {
-  // graph/params.h
-  const at = {};
-  let word = 16;
-  const part = (name, words) => {
-    at[name] = word;
-    word += words;
-  };
-  part('P_TOKENS', MAX_TOKENS);
-  part('P_POSITIONS', MAX_TOKENS);
-  part('P_SEQUENCES', MAX_TOKENS);
-  part('P_SEQS', 4 * 64);
-  part('P_ROWS', 64);
-  part('P_SAMPLES', 16 * 64);
-  part('P_PAGES', MAX_PAGES);
-  return { at, words: word };
-})();
-const params = buffer(P.words * 4);
-/// T tokens, each of its own sequence whose cache ends with it at `kv` positions; pages in no order.
-function setParams(t, kv) {
-  const words = new Uint32Array(P.words),
-    pages = Math.ceil(kv / PAGE);
-  words.set([t, t, t, kv]);
-  for (let i = 0; i < t; i++) {
-    words[P.at.P_TOKENS + i] = i + 1;
-    words[P.at.P_POSITIONS + i] = kv - 1;
-    words[P.at.P_SEQUENCES + i] = i;
-    words.set([kv, i * pages], P.at.P_SEQS + 4 * i);
-    words[P.at.P_ROWS + i] = i;
-    for (let p = 0; p < pages; p++)
-      words[P.at.P_PAGES + i * pages + p] = (i * pages + ((p * 37) % pages)) % cachePages;
-  }
-  queue.writeBuffer(params, 0, words);
-}
-const cachePages = software ? 64 : 512; // of a layer
-
-const q8Bytes = (t, k) => t * 16 * (2 * (k / 32) + Math.ceil(k / 64) + Math.ceil(k / 128));
 /// As add_gemv of src/backends/webgpu/fast_linear.cc.
 function gemv(w, [out, threads, parts], per, nt) {
   const wg = Math.min(threads, Math.floor(maxThreads / 32) * 32),
@@ -453,4 +393,5 @@ async function bandwidth() {
 await bandwidth();
 if (wanted.length === 0 || wanted.includes('products')) await products();
 if (wanted.length === 0 || wanted.includes('step')) await steps();
+if (wanted.length === 0 || wanted.includes('prefill')) await prefill(wanted.includes('validate') || software);
 process.exit();

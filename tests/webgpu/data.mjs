@@ -140,15 +140,7 @@ export const P = {
   P_SAMPLES: 720,
   P_PAGES: 976,
 };
-export function params({
-  tokens = [],
-  positions = [],
-  sequences = [],
-  seqs = [],
-  rows = [],
-  samples = [],
-  tail = [],
-}) {
+export function params({ tokens = [], positions = [], sequences = [], seqs = [], rows = [], samples = [], tail = [] }) {
   const words = new Uint32Array(P.P_PAGES + Math.max(tail.length, 16));
   const put = (at, list) => words.set(Uint32Array.from(list), at);
   put(0, [tokens.length, rows.length, seqs.length, Math.max(0, ...seqs.map(s => s[0]))]);

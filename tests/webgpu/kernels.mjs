@@ -274,8 +274,7 @@ async function attention() {
       const order = Array.from({ length: nPages }, (_, i) => (i * 3 + 1) % (nPages + 3)).map((v, i, a) =>
         a.indexOf(v) === i ? v : nPages + 3 + i,
       );
-      const cache = () =>
-        Uint16Array.from({ length: (2 * nPages + 4) * kvHeads * page * hd }, () => toHalf(normal()));
+      const cache = () => Uint16Array.from({ length: (2 * nPages + 4) * kvHeads * page * hd }, () => toHalf(normal()));
       const keys = cache(),
         values = cache(),
         q = floats(2 * heads * hd),

@@ -1,12 +1,47 @@
 // The kernels of steps of many tokens, one by one: tiles of packed products, what stands between the products, and
 // attention over prompts.
-import { SG_MIN, SG_MAX, step, submit, upload, buffer, read } from '../../bench/gpu/gpu.mjs';
-import { normal, floats, toHalf, fromHalf, weights, q8Stride, blocks, unblock, matvec, P, params, check } from './data.mjs';
+import { SG_MIN, SG_MAX, hasMatrix, step, submit, upload, buffer, read } from '../../bench/gpu/gpu.mjs';
+import {
+  normal,
+  floats,
+  toHalf,
+  fromHalf,
+  weights,
+  q8Stride,
+  blocks,
+  unblock,
+  matvec,
+  P,
+  params,
+  check,
+} from './data.mjs';
 
 const TEAMS = [
   ['team_subgroup', { SG_MIN, SG_MAX }],
   ['team_workgroup', {}],
 ];
+/// Constants of gemm_matrix.wgsl, as src/backends/webgpu/gemm.cc derives them.
+export function matrixTile([bm, bn, bk, wm, wn]) {
+  const threads = wm * wn * 32,
+    tn = bn / wn / 16,
+    f = tn * 16 + 4;
+  return {
+    BM: bm,
+    BN: bn,
+    BK: bk,
+    WM: wm,
+    WN: wn,
+    TM: bm / wm / 16,
+    TN: tn,
+    KK: bk / 16,
+    P: bk + 8,
+    F: f,
+    LA: (bm * bk) / 8 / threads,
+    LB: (bn * bk) / 32 / threads,
+    TILE_BYTES: Math.max((bm + bn) * (bk + 8) * 2, wm * wn * 16 * f * 4),
+  };
+}
+export const FLASH_MATRIX = hd => ({ P: hd + 8, F: 68, DS: hd / 16, TILE_BYTES: 64 * (hd + 8) * 2 + 64 * 68 * 4 });
 const zeros = n => new Array(n).fill(0);
 const half = v => fromHalf(toHalf(v));
 const rms = (x, eps) => Math.sqrt(x.reduce((a, v) => a + v * v, 0) / x.length + eps);
@@ -47,7 +82,13 @@ async function tiles() {
           R_STRIDE: n,
           R_COL0: 0,
         },
-        { 0: w.buffer, 1: x.buffer, 2: params({ tokens: zeros(t) }), 3: out, 4: ks === 1 ? upload(residual) : undefined },
+        {
+          0: w.buffer,
+          1: x.buffer,
+          2: params({ tokens: zeros(t) }),
+          3: out,
+          4: ks === 1 ? upload(residual) : undefined,
+        },
         [Math.ceil(t / (16 * ma)), Math.ceil(n / 128), ks],
       ),
     ]);
@@ -174,7 +215,15 @@ async function heads() {
           ],
           tail: [3, 5, 7, 1, 4],
         });
-        const consts = { ...P, HEADS: headCount, KV_HEADS: kvHeads, HD: hd, PAGE: page, KS: ks, INTERLEAVED: interleaved };
+        const consts = {
+          ...P,
+          HEADS: headCount,
+          KV_HEADS: kvHeads,
+          HD: hd,
+          PAGE: page,
+          KS: ks,
+          INTERLEAVED: interleaved,
+        };
         submit([
           await step(
             [biased ? 'bias' : 'bias_none', 'page_of', file, 'rows_qkv'],
@@ -189,7 +238,10 @@ async function heads() {
           want = [],
           got = [];
         for (let i = 0; i < t; i++) {
-          const v = Float64Array.from({ length: n }, (_, r) => y[i * n + r] + y[(t + i) * n + r] + (biased ? bias[r] : 0));
+          const v = Float64Array.from(
+            { length: n },
+            (_, r) => y[i * n + r] + y[(t + i) * n + r] + (biased ? bias[r] : 0),
+          );
           for (let head = 0; head < headCount + kvHeads; head++)
             for (let j = 0; j < hd / 2; j++) {
               const a = head * hd + (interleaved ? 2 * j : j),
@@ -284,47 +336,113 @@ const ATTENTIONS = [
   [64, 7, 32, 33, 0, 'f16'],
 ];
 async function flash() {
-  for (const [hd, gq, page, window, softcap, kind] of ATTENTIONS) {
-    const kvHeads = 2,
-      heads = kvHeads * gq,
-      scale = 1 / Math.sqrt(hd),
-      { tokens, block } = mixedStep(page),
-      t = tokens.length;
-    const cache = () => Uint16Array.from({ length: 31 * kvHeads * page * hd }, () => toHalf(normal()));
-    const keys = cache(),
-      values = cache(),
-      q = floats(t * heads * hd),
-      out = buffer(t * heads * hd * 4);
-    const consts = {
-      ...P,
-      HD: hd,
-      GQ: gq,
-      KV_HEADS: kvHeads,
-      PAGE: page,
-      QUADS: Math.max(1, hd / 64),
-      WINDOW: window,
-      SCALE: { f32: scale },
-      SOFTCAP: { f32: softcap },
-      Q_STRIDE: heads * hd,
-      Q_COL0: 0,
-      OUT_STRIDE: heads * hd,
-      OUT_COL0: 0,
-    };
+  for (const [hd, gq, page, window, softcap, kind] of ATTENTIONS)
+    await oneFlash([`attended_${kind}`, 'flash'], { hd, gq, page, window, softcap, kind });
+}
+async function oneFlash(files, { hd, gq, page, window, softcap, kind }) {
+  const kvHeads = 2,
+    heads = kvHeads * gq,
+    scale = 1 / Math.sqrt(hd),
+    { tokens, block } = mixedStep(page),
+    t = tokens.length,
+    isMatrix = files.at(-1) === 'flash_matrix';
+  const cache = () => Uint16Array.from({ length: 31 * kvHeads * page * hd }, () => toHalf(normal()));
+  const keys = cache(),
+    values = cache(),
+    q = floats(t * heads * hd).map(half),
+    out = buffer(t * heads * hd * 4);
+  const consts = {
+    ...P,
+    HD: hd,
+    GQ: gq,
+    KV_HEADS: kvHeads,
+    PAGE: page,
+    WINDOW: window,
+    SCALE: { f32: scale },
+    SOFTCAP: { f32: softcap },
+    OUT_STRIDE: heads * hd,
+    OUT_COL0: 0,
+    ...(isMatrix ? FLASH_MATRIX(hd) : { QUADS: Math.max(1, hd / 64), Q_STRIDE: heads * hd, Q_COL0: 0 }),
+  };
+  submit([
+    await step(
+      files,
+      consts,
+      { 0: upload(isMatrix ? Uint16Array.from(q, toHalf) : q), 1: upload(keys), 2: block, 3: upload(values), 4: out },
+      [kvHeads, Math.ceil(t / Math.floor(64 / gq))],
+    ),
+  ]);
+  const got =
+    kind === 'f32'
+      ? await read(out, Float32Array, t * heads * hd)
+      : Float64Array.from(await read(out, Uint16Array, t * heads * hd), fromHalf);
+  const want = attended(q, keys, values, { hd, gq, kvHeads, page, window, softcap, scale }, tokens);
+  const name = `${files.at(-1)} HD ${hd} GQ ${gq} PAGE ${page} window ${window} softcap ${softcap}`;
+  check(name, got, want, kind === 'f32' && !isMatrix ? 1e-5 : 1e-3);
+}
+
+const MATRICES = hasMatrix ? 'matrices' : '../../tests/webgpu/matrices_emulated';
+/// Weights of every family times f16 activations on subgroup matrices.
+async function matrices() {
+  for (const [family, [bm, bn, bk, wm, wn], n, k, t, ks] of [
+    ['q4', [32, 64, 64, 2, 2], 60, 192, 40, 1],
+    ['q8', [16, 64, 64, 1, 4], 70, 192, 5, 3],
+    ...['q4m', 'q4m16', 'q8x16', 'q8m', 'q8f'].map(f => [f, [16, 32, 32, 1, 1], 30, 64, 16, 1]),
+  ]) {
+    const w = weights(family, n, k),
+      x = Uint16Array.from({ length: t * k }, () => toHalf(normal())),
+      residual = floats(t * n),
+      out = buffer(ks * t * n * 4);
     submit([
       await step(
-        [`attended_${kind}`, 'flash'],
-        consts,
-        { 0: upload(q), 1: upload(keys), 2: block, 3: upload(values), 4: out },
-        [kvHeads, Math.ceil(t / Math.floor(64 / gq))],
+        [
+          'q8_block',
+          `dot_${family}`,
+          MATRICES,
+          `half_${family}`,
+          ks === 1 ? 'epilogue_add' : 'epilogue_none',
+          'gemm_matrix',
+        ],
+        {
+          ...P,
+          ...matrixTile([bm, bn, bk, wm, wn]),
+          KS: ks,
+          G: k / 32,
+          N: n,
+          SCALES: w.SCALES,
+          ROW_SCALES: w.ROW_SCALES,
+          ROWS_SYMBOL: 0,
+          ROWS_MULTIPLE: 1,
+          OUT_STRIDE: n,
+          OUT_COL0: 0,
+          R_STRIDE: n,
+          R_COL0: 0,
+        },
+        {
+          0: w.buffer,
+          1: upload(x),
+          2: params({ tokens: zeros(t) }),
+          3: out,
+          4: ks === 1 ? upload(residual) : undefined,
+        },
+        [Math.ceil(t / bm), Math.ceil(n / bn), ks],
       ),
     ]);
-    const got =
-      kind === 'f32'
-        ? await read(out, Float32Array, t * heads * hd)
-        : Float64Array.from(await read(out, Uint16Array, t * heads * hd), fromHalf);
-    const want = attended(q, keys, values, { hd, gq, kvHeads, page, window, softcap, scale }, tokens);
-    check(`flash HD ${hd} GQ ${gq} PAGE ${page} window ${window} softcap ${softcap}`, got, want, kind === 'f32' ? 1e-5 : 1e-3);
+    const got = await read(out, Float32Array, ks * t * n),
+      want = matvec(w, Float64Array.from(x, fromHalf), t).map((v, i) => v + (ks === 1 ? residual[i] : 0));
+    const sum = Float64Array.from(want, (_, i) =>
+      Array.from({ length: ks }, (_, p) => got[p * t * n + i]).reduce((a, v) => a + v),
+    );
+    check(`matrix tile ${family} T ${t} KS ${ks}`, sum, want, 1e-3);
   }
 }
 
-export const prefill = { tiles, rows, heads, flash };
+async function flashMatrix() {
+  for (const [hd, gq, page, window, softcap, kind] of [
+    [64, 4, 32, 0, 0, 'f16'],
+    [hasMatrix ? 128 : 64, 3, 64, 40, 2, 'f32'],
+  ])
+    await oneFlash([MATRICES, `attended_${kind}`, 'flash_matrix'], { hd, gq, page, window, softcap, kind });
+}
+
+export const prefill = { tiles, rows, heads, flash, matrices, flashMatrix };

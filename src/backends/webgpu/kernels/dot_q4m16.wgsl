@@ -25,3 +25,6 @@ fn w_four(row: u32, e: u32) -> vec4<f32> {
   let v = (weights[i][e & 3u] >> select(0u, 4u, (e & 4u) != 0u)) & 0x0f0f0f0fu;
   return d.x * vec4<f32>(unpack4xU8(v)) + d.y;
 }
+// For tiles (half_q4m16.wgsl): the codes of a group.
+fn w_lo(w: Group) -> vec4<u32> { return w.q & vec4<u32>(0x0f0f0f0fu); }
+fn w_hi(w: Group) -> vec4<u32> { return (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu); }

@@ -1,6 +1,6 @@
-// out[t, head] = softmax(softcap(q K^T * SCALE)) V over the positions that a token sees, for many tokens and a paged f16
-// cache: online softmax (Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022). Workgroup = (kv head, TOKENS =
-// 64 / GQ tokens), 128 invocations, so that a tile has 64 rows: every token's GQ query heads, which share the loads of
+// out[t, head] = softmax(softcap(q K^T * SCALE)) V over the positions that a token sees, for many tokens and a paged
+// f16 cache: online softmax (Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022). Workgroup = (kv head,
+// TOKENS = 64 / GQ tokens), 128 invocations, so that a tile has 64 rows: every token's GQ query heads, which share the loads of
 // keys and values. Blocks of 32 positions, which lie in one page (PAGE is a multiple of 32). Scores: an invocation has
 // 4 rows x 4 positions, 32 of HD dims lying in workgroup memory at a time (14.5 KiB in all). Softmax: 4 rows x 4 other
 // positions. Values: 4 QUADS rows x 8 dims, straight from the cache. HD is 32, 64, 128 or 256; QUADS = max(HD / 64, 1).
@@ -75,7 +75,8 @@ $for a 4
           let q$a$ = tile[i * 65u + 4u * rows + $a$u];
 $end
 $for j 4
-          { let x = k_tile[i * 33u + c + $j$u * 8u]; s$j$ += vec4<f32>(dot(q0, x), dot(q1, x), dot(q2, x), dot(q3, x)); }
+          { let x = k_tile[i * 33u + c + $j$u * 8u];
+          s$j$ += vec4<f32>(dot(q0, x), dot(q1, x), dot(q2, x), dot(q3, x)); }
 $end
         }
       }

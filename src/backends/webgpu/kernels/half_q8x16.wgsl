@@ -1,0 +1,16 @@
+// A group of dot_q8x16.wgsl as 32 f16 from half i of the tile on. Four int8 are f16 after three operations: the bits
+// 0x6400 | (q + 128) are 1152 + q.
+fn half4(v: u32, d: f16) -> vec2<u32> {
+  let u = v ^ 0x80808080u;
+  let a = (u & 0xffu) | ((u & 0xff00u) << 8u) | 0x64006400u;
+  let b = ((u >> 16u) & 0xffu) | ((u >> 8u) & 0xff0000u) | 0x64006400u;
+  return vec2<u32>(bitcast<u32>((bitcast<vec2<f16>>(a) - 1152.0h) * d),
+                   bitcast<u32>((bitcast<vec2<f16>>(b) - 1152.0h) * d));
+}
+fn put_group(i: u32, w: Group) {
+  let lo = w_lo(w); let hi = w_hi(w); let d = vec2<f16>(w.d);
+  put_halves(i, vec4<u32>(half4(lo.x, d.x), half4(lo.y, d.x)));
+  put_halves(i + 8u, vec4<u32>(half4(lo.z, d.x), half4(lo.w, d.x)));
+  put_halves(i + 16u, vec4<u32>(half4(hi.x, d.y), half4(hi.y, d.y)));
+  put_halves(i + 24u, vec4<u32>(half4(hi.z, d.y), half4(hi.w, d.y)));
+}
