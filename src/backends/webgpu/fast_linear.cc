@@ -44,11 +44,6 @@ bool has_team(const graph::GpuFacts& gpu) {
   return gpu.subgroups && gpu.subgroup_max <= 64;
 }
 
-/// Threads of a team where that is fixed, else a guess that only splits the work.
-uint32_t team_size(const graph::GpuFacts& gpu) {
-  return has_team(gpu) && gpu.subgroup_min == gpu.subgroup_max ? gpu.subgroup_min : 32;
-}
-
 }  // namespace
 
 void add_team(const Emitter& emitter, Dispatch& dispatch, uint32_t threads) {
@@ -76,17 +71,11 @@ void add_gemv(const Emitter& emitter, Dispatch& dispatch, const graph::Weight& w
               uint32_t rows_per_result, uint32_t tokens) {
   const PlaneLayout layout = PlaneLayout::of(weight);
   const uint32_t rows = shape.out * rows_per_result;
-  const uint32_t team = team_size(emitter.target().gpu);
   const uint32_t most = std::min(shape.threads, emitter.target().gpu.max_invocations / 32 * 32);
-  // A team takes `each` rows at a time: all of its rows where the accumulators are few, so that activations are loaded
-  // once. With many tokens two rows are enough (four and more lose), and a token's weights come once all the same.
-  const uint32_t jobs = std::max(1u, most / team);
-  uint32_t each = 1;
-  while (each * 2 <= (tokens >= 4 ? 2u : 4u) && rows * shape.parts / (each * 2) >= jobs) each *= 2;
   add_team(emitter, dispatch, most);
   dispatch.constants.add("OUT", shape.out);
   dispatch.constants.add("ROWS", rows);
-  dispatch.constants.add("R", each);
+  dispatch.constants.add("R", shape.rows);
   dispatch.constants.add("KS", shape.parts);
   dispatch.constants.add("NT", tokens);
   dispatch.constants.add("G", layout.padded / 32);

@@ -18,9 +18,10 @@ void add_team(const Emitter& emitter, Dispatch& dispatch, uint32_t threads);
 /// P_TOKENS ...: offsets in the params block, as the kernels of this family call them.
 void add_block_params(const Emitter& emitter, Constants& constants);
 
-/// How gemv_q8.wgsl splits its work: `out` results a workgroup, `threads` of them, `parts` of K.
+/// How gemv_q8.wgsl splits its work: `out` results a workgroup, `threads` of them, `parts` of K, and `rows` of the
+/// weight that a team takes at a time.
 struct GemvShape {
-  uint32_t out, threads, parts;
+  uint32_t out, threads, parts, rows;
 };
 /// Constants of gemv_q8.wgsl for `rows_per_result` weight rows a result, `tokens` tokens at a time.
 void add_gemv(const Emitter& emitter, Dispatch& dispatch, const graph::Weight& weight, GemvShape shape,

@@ -14,6 +14,25 @@ namespace {
 constexpr uint32_t kMostTokens = 16;  // beyond, tiles win
 constexpr uint32_t kSplits = 16;      // of a token's cache: 8 and 32 were 4 and 2% slower at 4096 positions
 
+// Shapes of the products {results a workgroup, threads, parts of K, rows a team}, by the tokens they take at a time:
+// the best of about six each, in q4 and q4m, for an 8B on an H200 (docs/webgpu.md). One row a team is best for one
+// token; more rows share what is loaded of many tokens, and parts of K keep enough threads at work where a matrix is
+// narrow.
+struct Shapes {
+  GemvShape qkv, o, gate_up, down, head;
+};
+constexpr Shapes kOneToken{{8, 256, 1, 1}, {32, 1024, 1, 1}, {32, 512, 1, 1}, {32, 1024, 4, 4}, {32, 256, 1, 1}};
+constexpr Shapes kFewTokens{{16, 256, 1, 2}, {32, 1024, 2, 2}, {32, 512, 1, 2}, {32, 1024, 2, 2}, {32, 256, 1, 2}};
+constexpr Shapes kEightTokens{{16, 256, 1, 2}, {32, 1024, 2, 2}, {32, 1024, 1, 2}, {32, 1024, 2, 2}, {32, 256, 1, 2}};
+// Eight tokens in each of two workgroups that share the rows.
+constexpr Shapes kSixteenTokens{{32, 512, 1, 2}, {32, 512, 1, 2}, {32, 1024, 1, 2}, {32, 512, 1, 2}, {32, 256, 1, 2}};
+
+Shapes shapes_for(uint32_t tokens) {
+  if (tokens == 1) return kOneToken;
+  if (tokens <= 4) return kFewTokens;
+  return tokens <= 8 ? kEightTokens : kSixteenTokens;
+}
+
 struct Layer {
   NodeId attn_norm, qkv, rope, attention, o, ffn_norm, gate_up, down;
 };
@@ -135,6 +154,7 @@ class FusedDecode {
  public:
   FusedDecode(Emitter& e, Model model) : e_(e), model_(std::move(model)) {
     tokens_ = std::min(e.max_tokens(), 8u);
+    shapes_ = shapes_for(e.max_tokens());
     const auto& attention = e_.graph().attrs<graph::AttentionAttrs>(model_.layers[0].attention);
     head_dim_ = attention.head_dim;
     heads_ = attention.n_heads;
@@ -171,6 +191,7 @@ class FusedDecode {
   Emitter& e_;
   Model model_;
   uint32_t tokens_, head_dim_, heads_, kv_heads_, hidden_;
+  Shapes shapes_;
   View h_, x_, rope_, q_, part_o_, part_ml_, attended_;
 
   bool is_single() const { return e_.max_tokens() == 1; }
@@ -207,14 +228,14 @@ class FusedDecode {
     TRY(qkv(l));
     TRY(attention(l));
     if (is_single()) {
-      TRY(residual(l.o, l, l.ffn_norm, {32, 1024, 2}));
+      TRY(residual(l.o, l, l.ffn_norm, shapes_.o));
     } else {
       TRY(combine(l));
-      TRY(residual(l.o, attended_, l.ffn_norm, {32, 512, 1}));
+      TRY(residual(l.o, attended_, l.ffn_norm, shapes_.o));
     }
     const View gated = q8_blocks(e_, graph::Dim::tokens(), e_.output(l.gate_up).cols);
     TRY(gate_up(l, gated));
-    return residual(l.down, gated, next_norm, is_single() ? GemvShape{32, 896, 7} : GemvShape{32, 512, 1});
+    return residual(l.down, gated, next_norm, shapes_.down);
   }
 
   void add_heads(Constants& constants) const {
@@ -227,7 +248,7 @@ class FusedDecode {
     const graph::Weight& w = weight(l.qkv, 1);
     const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(l.qkv).has_bias == 1;
     Dispatch d{.name = "fused_qkv"};
-    add_gemv(e_, d, w, {8, 256, 1}, 1, tokens_);
+    add_gemv(e_, d, w, shapes_.qkv, 1, tokens_);
     d.files.insert(d.files.end(),
                    {"x_q8_norm", "tokens_all", has_bias ? "bias" : "bias_none", "page_of", "out_qkv", "gemv_q8"});
     add_heads(d.constants);
@@ -244,7 +265,7 @@ class FusedDecode {
                writes(Emitter::values(cache)),
                reads(rope_.ref)};
     if (has_bias) d.binds.push_back(reads(e_.weight_ref(l.qkv, 2)));
-    d.grid = {grid_constant(div_up(w.rows, 8)), by_tokens(), {}};
+    d.grid = {grid_constant(div_up(w.rows, shapes_.qkv.out)), by_tokens(), {}};
     return e_.dispatch(l.qkv, d);
   }
 
@@ -320,7 +341,7 @@ class FusedDecode {
     const graph::Weight& w = weight(l.gate_up, 1);
     const bool is_silu = e_.graph().attrs<graph::LinearAttrs>(l.gate_up).activation == graph::Activation::kSilu;
     Dispatch d{.name = "fused_glu"};
-    add_gemv(e_, d, w, {32, 512, 1}, 2, tokens_);
+    add_gemv(e_, d, w, shapes_.gate_up, 2, tokens_);
     d.files.insert(d.files.end(),
                    {"x_q8_norm", "tokens_all", is_silu ? "act_silu" : "act_gelu", "quantise32", "out_glu", "gemv_q8"});
     d.constants.add("FF", w.rows / 2);
@@ -334,7 +355,7 @@ class FusedDecode {
     const graph::Weight& w = weight(n, 1);
     const View out = e_.output(n);
     Dispatch d{.name = "fused_head"};
-    add_gemv(e_, d, w, {32, 256, 1}, 1, tokens_);
+    add_gemv(e_, d, w, shapes_.head, 1, tokens_);
     d.files.insert(d.files.end(), {"x_q8_norm", "tokens_wanted", "out_plain", "gemv_q8"});
     d.constants.add("N", w.rows);
     d.constants.add("OUT_STRIDE", out.stride);

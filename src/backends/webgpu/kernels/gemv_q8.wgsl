@@ -10,14 +10,14 @@ var<workgroup> y: array<f32, NT * KS * ROWS>;
 fn result(n: u32, i: u32) -> f32 {
   var s = y[n * KS * ROWS + i];
   for (var p = 1u; p < KS; p++) { s += y[(n * KS + p) * ROWS + i]; }
-  return s;
+  return s * x_factor(n);
 }
 fn kernel(wid: vec3<u32>, t: u32) {
   let wg = wid.x; let base = wid.y * NT;
   prepare(wg, base, t);
-  load_x(t);
+  load_x(base, t);
 $for n NT
-  let x$n$ = token_of(base + $n$u); let f$n$ = x_factor(x$n$, t);
+  let x$n$ = token_of(base + $n$u);
 $end
   for (var turn = 0u; turn < JOBS; turn += WG / lanes) {
     let job = min(turn + t / lanes, JOBS - 1u); let first = job / KS * R; let part = job % KS;
@@ -47,7 +47,7 @@ $end
     if (lane == 0u) {
 $for r R
 $for n NT
-      y[($n$u * KS + part) * ROWS + first + $r$u] = a$r$_$n$ * f$n$;
+      y[($n$u * KS + part) * ROWS + first + $r$u] = a$r$_$n$;
 $end
 $end
     }

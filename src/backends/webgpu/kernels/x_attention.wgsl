@@ -4,7 +4,7 @@
 @group(0) @binding(6) var<storage, read> part_ml: array<vec2<f32>>;  // [HEADS][SPLITS]
 var<workgroup> xq: array<u32, G * 8u>;
 var<workgroup> xs: array<vec2<f32>, G>;
-fn load_x(t: u32) {
+fn load_x(base: u32, t: u32) {
   let n = params[P_POSITIONS] + 1u;
   for (var first = 0u; first < G * 8u; first += WG) {
     let i = min(first + t, G * 8u - 1u); let v = combine(0u, i, n); let a = abs(v);
@@ -17,7 +17,7 @@ fn load_x(t: u32) {
   }
   workgroupBarrier();
 }
-fn x_factor(token: u32, t: u32) -> f32 { return 1.0; }
+fn x_factor(n: u32) -> f32 { return 1.0; }
 fn x_lo(token: u32, k: u32) -> vec4<u32> {
   return vec4<u32>(xq[k * 4u], xq[k * 4u + 1u], xq[k * 4u + 2u], xq[k * 4u + 3u]);
 }
