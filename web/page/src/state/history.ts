@@ -26,7 +26,10 @@ async function tokensOf(tern: Tern, text: string): Promise<number> {
 export async function fitted(tern: Tern, messages: ChatMessage[]): Promise<Fitted> {
   const { system } = settings.value;
   const head: Message[] = system.trim() === "" ? [] : [{ role: "system", content: system }];
-  const said = messages.filter(({ text }) => text !== "").map(({ role, text }) => ({ role, content: text }));
+  const said = messages
+    .filter(({ text }) => text !== "")
+    .filter(({ role }, i, all) => all[i + 1]?.role !== role) // templates want turns: questions without answer go
+    .map(({ role, text }) => ({ role, content: text }));
   const room = tern.info.context * (1 - kRoomShare);
   const all = [...head, ...said];
   const bytes = all.reduce((sum, { content }) => sum + 3 * content.length * kBytesPerToken + kTemplateTokens, 0);

@@ -22,7 +22,8 @@ export function ConversationView() {
   }, [currentId.value, messages.length]);
   useEffect(() => {
     const box = scroller.current;
-    if (box !== null && follow.current) box.scrollTop = box.scrollHeight;
+    if (box === null || !follow.current) return;
+    box.scrollTop = shown.length === 0 && answer === null ? 0 : box.scrollHeight;
   });
   const onScroll = () => {
     const box = scroller.current;

@@ -62,12 +62,14 @@ function FailureNote() {
   const failed = failure.value;
   if (failed === null) return null;
   const { source, name, message } = failed;
+  const [what, ...where] = message.split(" - while "); // the engine tells what went wrong, then where
   return (
     <div class="failure" role="alert">
       <Icon name="warning" />
       <div class="grow">
         <strong>{name} could not be opened.</strong>
-        <p>{message}</p>
+        <p>{what}</p>
+        {where.length > 0 && <p class="hint">{`While ${where.join(", while ")}.`}</p>}
         <div class="row">
           <button type="button" class="button" onClick={() => void open(source)}>
             Try again

@@ -45,7 +45,7 @@ function renderBlock(token: MarkedToken): ComponentChildren {
     case "hr":
       return <hr />;
     case "html":
-      return token.text;
+      return <p>{token.text}</p>;
     case "space":
     case "def":
       return null;

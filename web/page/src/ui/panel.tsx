@@ -23,7 +23,7 @@ export function SidePanel() {
         </h2>
         <IconButton icon="close" label="Close the panel" onClick={() => (panel.value = null)} />
       </div>
-      <div class="panel-body" key={panel.value}>
+      <div class="panel-body" key={panel.value} tabIndex={0} role="region" aria-labelledby="panel-title">
         <Content />
       </div>
     </aside>

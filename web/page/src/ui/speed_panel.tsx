@@ -3,10 +3,12 @@ import { useEffect } from "preact/hooks";
 import { live } from "../state/chat";
 import { current } from "../state/conversations";
 import { device, info } from "../state/model";
-import { kIntervalMs, kKept, memoryParts, rates, refreshStats, stats } from "../state/speed";
+import { kIntervalMs, memoryParts, rates, refreshStats, stats } from "../state/speed";
 import type { AnswerStats } from "../state/types";
 import { Chart } from "./chart";
 import { bytes, milliseconds, rate } from "./format";
+
+const kFewest = 50; // values that the chart has room for
 
 export function SpeedPanel() {
   useEffect(() => {
@@ -31,7 +33,7 @@ export function SpeedPanel() {
 function Rates() {
   const now = rates.value.at(-1);
   const writing = live.value?.phase === "writing";
-  const seconds = (kKept * kIntervalMs) / 1000;
+  const places = Math.max(kFewest, rates.value.length);
   const value = now === undefined ? "–" : rate(now);
   return (
     <>
@@ -39,8 +41,8 @@ function Rates() {
         <span class="figure-number">{value}</span> tokens/s
         <span class="hint">{writing ? "now" : "at the end of the last answer"}</span>
       </p>
-      <Chart values={rates.value} places={kKept} label={`Tokens per second: ${value}`} />
-      <p class="hint">The last {seconds} seconds of writing.</p>
+      <Chart values={rates.value} places={places} label={`Tokens per second: ${value}`} />
+      <p class="hint">The last {(places * kIntervalMs) / 1000} seconds of writing.</p>
     </>
   );
 }
