@@ -37,6 +37,12 @@ export interface Environment {
   log(text: string): void;
 }
 
+/// What does not depend on the model.
+interface Ready {
+  module: Promise<WebAssembly.Module>;
+  gpu: Promise<[GpuHost, whyCpu: string]>;
+}
+
 /// A request under way.
 interface Live {
   post: (event: CallEvent) => void;
@@ -56,6 +62,7 @@ export class Host {
   #environment: Environment;
   #port: Port;
   #engine: Engine | null = null;
+  #ready: Ready | null = null;
   #gpu = new GpuHost(null);
   #source: OpenSource | null = null;
   #device: DeviceInfo = { kind: "cpu", name: "", why: "" };
@@ -81,6 +88,9 @@ export class Host {
   #perform(call: Call): unknown {
     const post = (event: CallEvent) => this.#post({ call: call.call, event });
     switch (call.op) {
+      case "prepare":
+        this.#ready = this.#prepare(call.options);
+        return Promise.all([this.#ready.module, this.#ready.gpu]).then(() => null);
       case "load":
         return this.#load(call.source, call.options, (progress) => post({ progress }));
       case "generate":
@@ -111,21 +121,27 @@ export class Host {
     return this.#engine;
   }
 
+  #prepare({ wasm, device }: WorkerLoadOptions): Ready {
+    const ready = { module: this.#environment.module(wasm), gpu: this.#chooseGpu(device) };
+    for (const promise of [ready.module, ready.gpu]) promise.catch(() => undefined); // waited for by load
+    return ready;
+  }
+
   async #load(source: Source, options: WorkerLoadOptions, onProgress: OnProgress): Promise<ModelInfo> {
     const times: LoadTimes = { download: 0, read: 0, open: 0, compile: 0 };
-    const module = this.#environment.module(options.wasm);
-    module.catch(() => undefined); // waited for below
+    const ready = this.#ready ?? this.#prepare(options);
+    this.#ready = null;
     this.#source = await this.#environment.open(source, options, times, onProgress);
-    const [gpu, whyCpu] = await this.#chooseGpu(options.device);
+    const [gpu, whyCpu] = await ready.gpu;
     this.#gpu = gpu;
     let info: EngineInfo;
     try {
-      info = await this.#open(await module, options, times, whyCpu === "" ? "gpu" : "cpu", onProgress);
+      info = await this.#open(await ready.module, options, times, whyCpu === "" ? "gpu" : "cpu", onProgress);
       this.#device = { kind: whyCpu === "" ? "gpu" : "cpu", name: info.device, why: whyOf(info.device, whyCpu) };
     } catch (error) {
       if (whyCpu !== "" || options.device === "gpu") throw error;
       this.#gpu.player?.destroy();
-      info = await this.#open(await module, options, times, "cpu", onProgress);
+      info = await this.#open(await ready.module, options, times, "cpu", onProgress);
       const why = `the GPU could not take it: ${asTernError(error, "gpu").message}`;
       this.#device = { kind: "cpu", name: info.device, why: whyOf(info.device, why) };
     }

@@ -31,8 +31,8 @@ function startWorker(options: LoadOptions): Connection {
 }
 
 export class Tern extends TernClient {
-  /// Opens a model in a worker of its own. Throws TernError.
-  static async load(source: Source, options: LoadOptions = {}): Promise<Tern> {
+  /// Opens a model in a worker of its own, which starts while a promised source is waited for. Throws TernError.
+  static async load(source: Source | Promise<Source>, options: LoadOptions = {}): Promise<Tern> {
     const tern = new Tern(startWorker(options));
     await tern.load(source, options);
     return tern;

@@ -4,6 +4,7 @@ import type { Request } from "./engine.js";
 import type { TernErrorCode } from "./errors.js";
 
 export type Operation =
+  | { op: "prepare"; options: WorkerLoadOptions } // what a load with these options will need
   | { op: "load"; source: Source; options: WorkerLoadOptions }
   | { op: "generate"; request: Request }
   | { op: "cancel"; target: number }

@@ -84,7 +84,8 @@ export abstract class TernClient {
     this.#connection.terminate();
   }
 
-  protected async load(source: Source, options: LoadOptions): Promise<void> {
+  /// The engine and the GPU are made ready while the source is waited for.
+  protected async load(source: Source | Promise<Source>, options: LoadOptions): Promise<void> {
     const { channel } = this.#connection;
     const { signal, onProgress, onDevice } = options;
     const onAbort = () => this.#end(aborted());
@@ -98,7 +99,9 @@ export abstract class TernClient {
       const onEvent = (event: CallEvent) => {
         if ("progress" in event) onProgress?.(event.progress);
       };
-      const call = { op: "load", source: plainSource(source), options: workerOptions(options) } as const;
+      const plain = workerOptions(options);
+      channel.call({ op: "prepare", options: plain }).result.catch(() => undefined); // load says what is wrong
+      const call = { op: "load", source: plainSource(await source), options: plain } as const;
       this.#info = (await channel.call(call, onEvent).result) as ModelInfo;
     } catch (error) {
       this.#end(error as TernError);
