@@ -61,7 +61,7 @@ export function pageServer(folder) {
     const type = kTypes[extname(file)] ?? "application/octet-stream";
     response.writeHead(200, { ...kHeaders, "Content-Type": type, "Content-Length": stat.size, "Cache-Control": cache });
     if (request.method === "HEAD") return response.end();
-    return createReadStream(file).pipe(response);
+    return createReadStream(file, { highWaterMark: 1 << 20 }).pipe(response);
   });
 }
 

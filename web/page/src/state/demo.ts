@@ -9,13 +9,8 @@ export const kDemoName = "Tern demo";
 export const kDemoFile = "tern-demo-q8_0.gguf";
 export const kDemoBytes = 14_919_552;
 
-let early: Promise<Response> | null = fetch(kUrl); // before anything else is ready
-early.catch(() => undefined); // whoever awaits it handles it
-
 export async function fetchDemo({ signal, onProgress }: LoadOptions): Promise<File> {
-  const request = early ?? fetch(kUrl, signal ? { signal } : {});
-  early = null;
-  const response = await request.catch((error: unknown) => {
+  const response = await fetch(kUrl, signal ? { signal } : {}).catch((error: unknown) => {
     throw new TernError("network", "The demo model cannot be fetched: is the page's server still there?", {
       cause: error,
     });

@@ -106,7 +106,7 @@ function wishes(): LoadOptions {
 async function start(source: Source, options: LoadOptions): Promise<Tern> {
   switch (source.kind) {
     case "demo":
-      return Tern.load(await fetchDemo(options), options);
+      return Tern.load(fetchDemo(options), options);
     case "stored":
       return Tern.load(source.name, options);
     case "url":
