@@ -52,7 +52,7 @@ after(async () => {
   models.close();
 });
 
-test("on the CPU: the native program's answers, streamed, with their speed; nothing is wrong on the console", async () => {
+test("on the CPU: the native program's answers, with their speed; nothing is wrong on the console", async () => {
   const { page, context, problems } = await openPage(browser, site.url);
   await shot(page, "loading");
   await modelReady(page);
@@ -149,7 +149,7 @@ test("a dropped GGUF answers and can be kept; a bad one is told of, and the old 
   await context.close();
 });
 
-test("addresses: a model is downloaded, kept, opened again by itself and deleted; bad ones are told apart", async () => {
+test("addresses: a model is downloaded, kept, opened again and deleted; bad ones are told apart", async () => {
   const { page, context } = await openPage(browser, site.url);
   await modelReady(page);
   const base = `http://127.0.0.1:${models.address().port}`;
@@ -220,7 +220,8 @@ test("an answer's Markdown is shown, and nothing in it becomes HTML", async () =
   await answer.waitFor();
   const count = (selector) => answer.locator(selector).count();
   const found = {};
-  for (const tag of ["h3", "strong", "em", "del", "ol", "table", "blockquote", "pre", "hr"]) found[tag] = await count(tag);
+  const tags = ["h3", "strong", "em", "del", "ol", "table", "blockquote", "pre", "hr"];
+  for (const tag of tags) found[tag] = await count(tag);
   assert.deepEqual(found, { h3: 1, strong: 1, em: 1, del: 1, ol: 1, table: 1, blockquote: 1, pre: 1, hr: 1 });
   assert.equal(await count("img, script, iframe, svg:not(.icon), b, u"), 0);
   const links = await answer.locator("a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));

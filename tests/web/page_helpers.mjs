@@ -1,5 +1,5 @@
-// What the tests of the chat page share: the built page behind its own server, a Chromium, what a person does there, and
-// the native program to compare with. Screenshots of the states go to $TERN_SHOTS, or a new folder in the temporary one.
+// What the tests of the chat page share: the built page behind its own server, a Chromium, what a person does there,
+// and the native program to compare with. Screenshots of the states go to $TERN_SHOTS, or to a new temporary folder.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -30,12 +30,14 @@ export async function servePage(port = 0) {
   return { url: `http://127.0.0.1:${server.address().port}/`, port: server.address().port, close };
 }
 
-/// A person's browser: options as Playwright's newContext() has them, settings as the page stores them. `problems`: what
-/// the page's console had to say.
+/// A person's browser: options as Playwright's newContext() has them, settings as the page stores them. problems: what
+/// the console had to say.
 export async function openPage(browser, url, { settings = {}, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const stored = JSON.stringify({ temperature: 0, device: "cpu", ...settings });
-  await context.addInitScript((text) => localStorage.getItem("tern.settings") ?? localStorage.setItem("tern.settings", text), stored);
+  await context.addInitScript((text) => {
+    if (localStorage.getItem("tern.settings") === null) localStorage.setItem("tern.settings", text);
+  }, stored);
   const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (error) => problems.push(String(error)));
