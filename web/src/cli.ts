@@ -179,7 +179,8 @@ async function runBench(model: string, options: Options): Promise<number> {
   const { prompt, depth, generate } = wanted;
   const max_seqs = Math.max(...wanted.batches);
   const context = Math.max(prompt + 2, depth + generate + 2, 80);
-  const opened = await open(model, options, { context, max_seqs });
+  const kv_tokens = max_seqs * (context + 64);
+  const opened = await open(model, options, { context, max_seqs, kv_tokens });
   const results = await bench(opened.engine, opened.info, wanted);
   const facts = { robustness: !options["no-robustness"], load_s: opened.loadSeconds };
   const rows = results.map((result) => ({ ...result, ...facts }));

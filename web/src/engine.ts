@@ -14,6 +14,7 @@ export interface ModelOptions {
   context?: number;
   chunk?: number;
   max_seqs?: number;
+  kv_tokens?: number; // of all sequences together; else one sequence of `context`
   kv?: "f32" | "f16" | "q8_0";
 }
 

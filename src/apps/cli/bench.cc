@@ -42,7 +42,8 @@ struct StepCost {
 
 StepCost cost_of(const graph::Plan& plan) {
   StepCost cost;
-  for (const graph::PlanStep& step : plan.steps) {
+  const graph::PlanProgram& program = plan.programs.back();  // each has every weight once
+  for (const graph::PlanStep& step : std::span(plan.steps).subspan(program.first_step, program.n_steps)) {
     const graph::PlanPipeline& pipeline = plan.pipelines[step.pipeline];
     if (pipeline.op == graph::Op::kEmbed) continue;  // reads a row per token
     const bool is_head = plan.bindings[step.first_binding].rows.symbol == graph::Symbol::kRows;

@@ -18,6 +18,7 @@ Result<engine::EngineOptions> engine_options(const Json& json) {
   engine::EngineOptions options;
   options.max_seqs = TRY(json_u32(json, "max_seqs", 1));
   options.context = TRY(json_u32(json, "context", 0));
+  options.kv_tokens = TRY(json_u32(json, "kv_tokens", 0));
   options.max_tokens = std::max(TRY(json_u32(json, "chunk", 512)), options.max_seqs);
   const std::string kv = TRY(json_string(json, "kv", "f16"));
   options.kv_format = TRY(kv_format(kv));

@@ -17,7 +17,7 @@ namespace tern::wasm {
 class Session {
  public:
   /// text: JSON, {"path": a GGUF or Hugging Face folder in the module's file system, "device": "cpu" or "gpu",
-  /// "context", "chunk", "max_seqs", "kv": "f32" | "f16" | "q8_0"}. progress: of the weights, in bytes.
+  /// "context", "kv_tokens", "chunk", "max_seqs", "kv": "f32" | "f16" | "q8_0"}. progress: of the weights, in bytes.
   /// Drops the model that was there before. Returns what the model is: {"arch", "name", "vocab", "context", "device",
   /// "chat", "weights_bytes", "kv_bytes"}.
   Result<Json> open(std::string_view text, const engine::Progress& progress);
