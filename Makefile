@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc)
 MODEL  ?= models/tern-demo-q8_0.gguf
 VENV   := .venv
 
-.PHONY: help setup demo build test test-all bench bench-peers fuzz fmt lint wasm web clean
+.PHONY: help setup demo build test test-all bench bench-peers bench-gpu fuzz fmt lint wasm web clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,10 @@ bench: build  ## matrix products by format and step size: GB/s and GOPS (bench/)
 
 bench-peers: build  ## rates beside llama.cpp and PEER=path/to/llama-bench; tables and plots (docs/benchmarks.md)
 	@PEER='$(PEER)' scripts/bench_peers
+
+bench-gpu: build wasm  ## rates on the GPU, natively and through Dawn for Node (docs/benchmarks.md)
+	@scripts/build_web
+	@scripts/bench_gpu
 
 fuzz: setup  ## every fuzz target for FUZZ_SECONDS (default 600)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/fuzz
