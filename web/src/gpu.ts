@@ -28,10 +28,12 @@ export interface DeviceLimits {
 
 const kFeatures = ["shader-f16", "subgroups", "timestamp-query", "chromium-experimental-subgroup-matrix"] as const;
 
+const kNoAdapter = "There is no WebGPU adapter: no GPU, or no driver for it that WebGPU can use.";
+
 /// Throws when there is no adapter.
 export async function openDevice(gpu: GPU, limit: DeviceLimits = {}): Promise<[GPUDevice, DeviceFacts]> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (adapter === null) throw new Error("There is no WebGPU adapter. Use --device cpu, or install a Vulkan driver.");
+  if (adapter === null) throw new Error(kNoAdapter);
   const refused = new Set<string>();
   if (limit.f16 === false) refused.add("shader-f16");
   if (limit.subgroups === false) refused.add("subgroups").add("chromium-experimental-subgroup-matrix");

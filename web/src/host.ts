@@ -189,7 +189,7 @@ export class Host {
     } catch (error) {
       const { message } = asTernError(error, "gpu");
       if (wanted === "gpu") throw new TernError("gpu", message, { cause: error });
-      return [host, message.replace(/\.$/, "")];
+      return [host, message.replace(/\.$/, "").replace(/^There/, "there")];
     }
   }
 

@@ -13,8 +13,12 @@ export const current = computed(() => conversations.value.find(({ id }) => id ==
 const tabs = new BroadcastChannel("tern.conversations");
 tabs.onmessage = () => void refresh();
 
+/// The shown one stays, whatever other tabs did with it.
 async function refresh(): Promise<void> {
-  conversations.value = await storage.readAll();
+  const stored = await storage.readAll();
+  const shown = current.value;
+  const others = stored.filter(({ id }) => id !== shown?.id);
+  conversations.value = shown === null ? others : [shown, ...others].sort((a, b) => b.updated - a.updated);
 }
 
 export async function restore(): Promise<void> {
@@ -23,7 +27,9 @@ export async function restore(): Promise<void> {
   conversations.value = [...conversations.value, ...stored.filter(({ id }) => !ids.has(id))];
 }
 
-export const newId = (): string => crypto.randomUUID();
+export function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 function titleOf(text: string): string {
   const line = text.trim().replace(/\s+/g, " ");

@@ -1,7 +1,7 @@
 // What the speed panel shows: tokens per second, several times a second while an answer is being written, and memory.
 import { signal } from "@preact/signals";
 import type { Stats } from "@tern/web";
-import { info, model } from "./model";
+import { device, info, model } from "./model";
 
 export const kIntervalMs = 100;
 const kKept = 300; // intervals: 30 seconds of writing
@@ -70,7 +70,7 @@ export function memoryParts(): MemoryPart[] {
   ];
   const known = facts.weightsBytes + facts.kvBytes;
   const { wasmBytes = 0, gpuBytes = 0 } = stats.value ?? {};
-  if (facts.device.kind === "gpu") {
+  if (device.value?.kind === "gpu") {
     parts.push({ label: "Work space", bytes: Math.max(0, gpuBytes - known), what: "values of the layers, on the GPU" });
     parts.push({ label: "Engine", bytes: wasmBytes, what: "WebAssembly memory: tokenizer, plan, page tables" });
   } else {

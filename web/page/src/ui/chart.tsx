@@ -9,10 +9,10 @@ interface ChartProps {
   label: string;
 }
 
-/// The smallest of 1, 2, 5 x 10^n that is not below `value`.
+/// The smallest of 1, 2, 3, 4, 5, 6, 8 x 10^n that is not below `value`.
 export function niceTop(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  const step = [1, 2, 5, 10].find((s) => s * power >= value) ?? 10;
+  const step = [1, 2, 3, 4, 5, 6, 8, 10].find((s) => s * power >= value) ?? 10;
   return step * power;
 }
 

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { Profile, ProfileStep } from "@tern/web";
 import { live } from "../state/chat";
-import { info, model } from "../state/model";
+import { device, info, model } from "../state/model";
 import { milliseconds, plural } from "./format";
 
 interface Measured {
@@ -30,7 +30,7 @@ async function measure(): Promise<void> {
 
 export function GpuPanel() {
   const result = measured.value?.model === info.value?.name ? measured.value : null;
-  if (info.value?.device.kind === "cpu") return <NotHere why={info.value.device.why} />;
+  if (device.value?.kind === "cpu") return <NotHere why={device.value.why} />;
   const busy = measuring.value || live.value !== null || info.value === null;
   return (
     <>

@@ -58,7 +58,7 @@ function SystemPrompt() {
 }
 
 const kPresets: [string, Partial<Settings>][] = [
-  ["Exact", { temperature: 0, topP: 1, minP: 0, topK: 0, repetitionPenalty: 1 }],
+  ["Exact", { temperature: 0 }],
   ["Balanced", { temperature: kDefaults.temperature, topP: kDefaults.topP, minP: kDefaults.minP, topK: 0,
     repetitionPenalty: 1 }],
   ["Playful", { temperature: 1.1, topP: 1, minP: 0.05, topK: 0, repetitionPenalty: 1 }],
