@@ -62,14 +62,15 @@ function FailureNote() {
   const failed = failure.value;
   if (failed === null) return null;
   const { source, name, message } = failed;
-  const [what, ...where] = message.split(" - while "); // the engine tells what went wrong, then where
+  // The engine tells what went wrong, then where; its files all lie in /model.
+  const [what, ...where] = message.replaceAll("/model/", "").split(" - while ");
   return (
     <div class="failure" role="alert">
       <Icon name="warning" />
       <div class="grow">
         <strong>{name} could not be opened.</strong>
         <p>{what}</p>
-        {where.length > 0 && <p class="hint">{`While ${where.join(", while ")}.`}</p>}
+        {where.length > 0 && <p class="hint">{`While ${[...new Set(where)].join(", while ")}.`}</p>}
         <div class="row">
           <button type="button" class="button" onClick={() => void open(source)}>
             Try again

@@ -10,8 +10,12 @@ const kDoing: Record<Progress["phase"], string> = {
   compile: "Compiling kernels for",
 };
 
+/// All weights are on the device; kernels may still compile.
+const isPlaced = ({ phase, loaded, total }: Progress): boolean => phase === "upload" && loaded >= total;
+
 function sentence({ name, progress }: Opening): string {
   if (progress === null) return `Opening ${name}`;
+  if (isPlaced(progress)) return `Getting ${name} ready`;
   const { phase, loaded, total } = progress;
   if (phase === "compile") return `${kDoing.compile} ${name}: ${loaded} of ${total}`;
   const amount = total > 0 ? `${bytes(loaded)} of ${bytes(total)}` : bytes(loaded);
@@ -20,7 +24,7 @@ function sentence({ name, progress }: Opening): string {
 
 export function ProgressLine({ opening, onCancel }: { opening: Opening; onCancel: () => void }) {
   const { progress } = opening;
-  const known = progress !== null && progress.total > 0;
+  const known = progress !== null && progress.total > 0 && !isPlaced(progress);
   return (
     <div class="progress-line">
       <div class="row">
