@@ -52,6 +52,25 @@ after(async () => {
   models.close();
 });
 
+test("the page's server gives its own files and nothing else", async () => {
+  const { port } = new URL(site.url);
+  const get = (path, method = "GET") =>
+    new Promise((resolve, reject) => {
+      const request = http.request({ port, path, method }, (response) => {
+        response.resume();
+        resolve(response);
+      });
+      request.on("error", reject).end();
+    });
+  const bad = ["/../package.json", "/%2e%2e/package.json", "/..%2fpackage.json", "/%00", "/%", "//x:y", "/assets"];
+  for (const path of bad) assert.equal((await get(path)).statusCode, 404, path);
+  assert.equal((await get("/", "POST")).statusCode, 405);
+  const { statusCode, headers } = await get("/");
+  assert.equal(statusCode, 200);
+  assert.match(headers["content-security-policy"], /default-src 'none'; script-src 'self' 'wasm-unsafe-eval';/);
+  assert.equal(headers["cross-origin-opener-policy"], "same-origin");
+});
+
 test("on the CPU: the native program's answers, with their speed; nothing is wrong on the console", async () => {
   const { page, context, problems } = await openPage(browser, site.url);
   await shot(page, "loading");

@@ -42,24 +42,30 @@ export const kHeaders = {
   "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 };
 
+/// The file of `folder` that a request's address names; null for none, and for what lies outside.
+function fileOf(folder, url) {
+  try {
+    const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
+    const file = join(folder, path.endsWith(sep) ? `${path}index.html` : path);
+    const stat = statSync(file, { throwIfNoEntry: false });
+    return file.startsWith(folder + sep) && stat?.isFile() ? { path, file, size: stat.size } : null;
+  } catch {
+    return null; // no address, or no name of a file
+  }
+}
+
 /// A server of `folder`, not listening yet.
 export function pageServer(folder) {
   return createServer((request, response) => {
     const end = (status, text = "") => response.writeHead(status, kHeaders).end(text);
     if (request.method !== "GET" && request.method !== "HEAD") return end(405);
-    let path;
-    try {
-      path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
-    } catch {
-      return end(400);
-    }
-    const file = join(folder, path.endsWith(sep) ? `${path}index.html` : path);
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (!file.startsWith(folder + sep) || !stat?.isFile()) return end(404, "There is no such file.\n");
+    const found = fileOf(folder, request.url);
+    if (found === null) return end(404, "There is no such file.\n");
+    const { path, file, size } = found;
     // Files under assets/ carry a hash of themselves in their names.
     const cache = path.startsWith(`${sep}assets${sep}`) ? "public, max-age=31536000, immutable" : "no-cache";
     const type = kTypes[extname(file)] ?? "application/octet-stream";
-    response.writeHead(200, { ...kHeaders, "Content-Type": type, "Content-Length": stat.size, "Cache-Control": cache });
+    response.writeHead(200, { ...kHeaders, "Content-Type": type, "Content-Length": size, "Cache-Control": cache });
     if (request.method === "HEAD") return response.end();
     return createReadStream(file, { highWaterMark: 1 << 20 }).pipe(response);
   });
