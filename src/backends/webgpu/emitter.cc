@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backends/webgpu/fused_decode.h"
+#include "backends/webgpu/fused_model.h"
 #include "backends/webgpu/sampling.h"
 #include "graph/planner/memory.h"
 
@@ -291,7 +291,7 @@ Result<graph::Plan> Emitter::finish() {
 Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target) {
   TRY(graph::validate(graph));
   Emitter emitter(graph, target, key);
-  const bool is_fused = can_fuse_decode(emitter) && !target.gpu.software;  // a CPU compiles slowly and gains nothing
+  const bool is_fused = match_fused_model(emitter) && !target.gpu.software;  // a CPU compiles slowly and gains nothing
   for (const uint32_t max_tokens : {1u, 2u, 4u, 8u, 16u}) {
     const bool is_wanted = is_fused || max_tokens == 1 || max_tokens == 16;
     if (is_wanted && max_tokens < key.max_tokens) TRY(emitter.program(max_tokens));

@@ -16,7 +16,4 @@ namespace tern::backends::webgpu {
 /// from end to end and the device multiplies packed int8.
 Result<bool> emit_fused_decode(Emitter& emitter, graph::NodeId node);
 
-/// Whether emit_fused_decode() would take the graph, so that programs for 2, 4 and 8 tokens are worth their pipelines.
-bool can_fuse_decode(const Emitter& emitter);
-
 }  // namespace tern::backends::webgpu
