@@ -57,7 +57,7 @@ async function wholeStep(kind, model, t, batch) {
       'rows_qkv',
       ['bias_none', 'page_of', halves ? 'q_f16' : 'q_f32', 'rows_qkv'],
       { ...P.at, ...heads, HEADS: m.heads, KS: qkv, INTERLEAVED: 1 },
-      { 1: y, 2: params, 3: q, 4: l.k, 5: l.v, 6: rope },
+      { 0: y, 1: rope, 2: params, 3: q, 4: l.k, 5: l.v },
       [Math.ceil(qkvRows / 256), t],
     );
     if (batch) {

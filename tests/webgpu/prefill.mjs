@@ -226,9 +226,9 @@ async function heads() {
         };
         submit([
           await step(
-            [biased ? 'bias' : 'bias_none', 'page_of', file, 'rows_qkv'],
+            [biased ? 'bias_of_rows' : 'bias_none', 'page_of', file, 'rows_qkv'],
             consts,
-            { 1: upload(y), 2: block, 3: q, 4: kc, 5: vc, 6: upload(rope), 7: biased ? upload(bias) : undefined },
+            { 0: upload(y), 1: upload(rope), 2: block, 3: q, 4: kc, 5: vc, 6: biased ? upload(bias) : undefined },
             [Math.ceil(n / 256), t],
           ),
         ]);

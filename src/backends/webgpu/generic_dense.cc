@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "backends/webgpu/gemm.h"
 #include "backends/webgpu/generic.h"
 
 namespace tern::backends::webgpu {
@@ -74,37 +75,45 @@ namespace {
 /// Up to so many rows the weights are streamed once per TILE rows; above, tiles of 64 x 64 decode them once per 64.
 constexpr uint32_t kSmallRows = 16;
 
-struct LinearInputs {
-  bool has_bias = false, has_residual = false;
-};
-
-/// out = x W^T (+ bias) (+ residual).
-Result<void> dispatch_linear(Emitter& e, graph::NodeId node, const LinearInputs& with, const View& out) {
+/// A product in f32, without its epilogue.
+Dispatch start_linear(Emitter& e, graph::NodeId node) {
   const View x = e.input(node, 0);
   const PlaneLayout layout = PlaneLayout::of(*e.weight(node, 1));
   const bool is_small = e.most_rows(x.rows) <= kSmallRows;
   const uint32_t tile = e.most_rows(x.rows) == 1 ? 1 : 4;
-  const std::string_view epilogue = with.has_bias       ? with.has_residual ? "epilogue_bias_add" : "epilogue_bias"
-                                    : with.has_residual ? "epilogue_add"
-                                                        : "epilogue_none";
-  const std::string_view kernel = is_small ? "linear_small" : "linear_tiled";
-  Dispatch d{.name = kernel, .files = {"bytes", family_file(layout.family), epilogue, kernel}};
+  Dispatch d{.name = is_small ? "linear_small" : "linear_tiled"};
+  d.files = {"bytes", family_file(layout.family), d.name};
   add_planes(d.constants, layout);
   add_rows(d.constants, x.rows);
   d.constants.add("N", layout.rows);
   d.constants.add("COLS", layout.cols);
   if (is_small) d.constants.add("TILE", tile);
   add_view(d.constants, "X", x);
+  d.binds = {reads(e.weight_ref(node, 1)), reads(x.ref), reads(Emitter::params())};
+  d.grid[0] = grid_constant(div_up(layout.rows, is_small ? 4 : 64));
+  d.grid[1] = grid_rows(x.rows, is_small ? tile : 64);
+  return d;
+}
+
+/// out = x W^T (+ bias) (+ residual).
+Result<void> dispatch_linear(Emitter& e, graph::NodeId node, const View& out) {
+  const bool has_bias = std::get<graph::LinearAttrs>(e.node(node).attrs).has_bias == 1;
+  const bool has_residual = e.node(node).op == Op::kLinearAdd;
+  const bool is_small = e.most_rows(e.input(node, 0).rows) <= kSmallRows;
+  std::optional<Dispatch> gemm;
+  if (!is_small) gemm = TRY(start_gemm_linear(e, node));
+  Dispatch d = gemm ? *std::move(gemm) : start_linear(e, node);
+  d.files.push_back(has_bias       ? has_residual ? "epilogue_bias_add" : "epilogue_bias"
+                    : has_residual ? "epilogue_add"
+                                   : "epilogue_none");
   add_view(d.constants, "OUT", out);
-  d.binds = {reads(e.weight_ref(node, 1)), reads(x.ref), reads(Emitter::params()), writes(out.ref)};
-  if (with.has_bias) d.binds.push_back(reads(e.weight_ref(node, 2)));
-  if (with.has_residual) {
-    const View residual = e.input(node, with.has_bias ? 3 : 2);
+  d.binds.push_back(writes(out.ref));
+  if (has_bias) d.binds.push_back(reads(e.weight_ref(node, 2)));
+  if (has_residual) {
+    const View residual = e.input(node, has_bias ? 3 : 2);
     add_view(d.constants, "R", residual);
     d.binds.push_back(reads(residual.ref));
   }
-  d.grid[0] = grid_constant(div_up(layout.rows, is_small ? 4 : 64));
-  d.grid[1] = grid_rows(x.rows, is_small ? tile : 64);
   return e.dispatch(node, d);
 }
 
@@ -130,13 +139,12 @@ Result<bool> emit_linear(Emitter& e, graph::NodeId node) {
   const Op op = e.node(node).op;
   if (op != Op::kLinear && op != Op::kLinearAdd && op != Op::kLinearGlu) return false;
   const auto& attrs = std::get<graph::LinearAttrs>(e.node(node).attrs);
-  const LinearInputs with{attrs.has_bias == 1, op == Op::kLinearAdd};
   if (op != Op::kLinearGlu) {
-    TRY(dispatch_linear(e, node, with, e.output(node)));
+    TRY(dispatch_linear(e, node, e.output(node)));
     return true;
   }
   const View both = e.temporary(e.output(node).rows, 2 * e.output(node).cols);
-  TRY(dispatch_linear(e, node, with, both));
+  TRY(dispatch_linear(e, node, both));
   View gate = both, up = both;
   gate.cols = up.cols = up.col0 = both.cols / 2;
   TRY(dispatch_binary(e, node, glu_file(attrs.activation), gate, up, e.output(node)));

@@ -1,6 +1,8 @@
 // The list of what the lowering can choose from.
 #include "backends/webgpu/emitter.h"
+#include "backends/webgpu/flash.h"
 #include "backends/webgpu/fused_decode.h"
+#include "backends/webgpu/fused_prefill.h"
 #include "backends/webgpu/generic.h"
 
 namespace tern::backends::webgpu {
@@ -9,6 +11,7 @@ namespace {
 
 constexpr KernelDef kKernelDefs[] = {
     {"fused_decode", emit_fused_decode},
+    {"fused_prefill", emit_fused_prefill},
     {"embed", emit_embed},
     {"gather_rows", emit_gather_rows},
     {"linear", emit_linear},
@@ -16,6 +19,7 @@ constexpr KernelDef kKernelDefs[] = {
     {"norm", emit_norm},
     {"rope", emit_rope},
     {"kv_write", emit_kv_write},
+    {"flash", emit_flash},
     {"attention", emit_attention},
     {"route_topk", emit_route},
     {"linear_experts", emit_linear_experts},

@@ -1,12 +1,12 @@
 // Takes q, k and v apart: adds the bias, turns q and k by their position, writes k and v to the f16 cache. An
 // invocation owns two pairs of a head: dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1
 // and the same HD / 2 higher, so that it writes whole words. Workgroup = (64 of them, token); y is a sum of KS matrices
-// of T rows. Composed with bias*.wgsl, page_of.wgsl and q_*.wgsl.
-@group(0) @binding(1) var<storage, read> y: array<f32>;              // [KS][T][N]: q, k, v
+// of T rows. Composed with bias_of_rows.wgsl or bias_none.wgsl, page_of.wgsl and q_*.wgsl.
+@group(0) @binding(0) var<storage, read> y: array<f32>;              // [KS][T][N]: q, k, v
+@group(0) @binding(1) var<storage, read> rope: array<vec2<f32>>;     // [T][HD / 2] (cos, sin)
 @group(0) @binding(2) var<storage, read> params: array<u32>;
 @group(0) @binding(4) var<storage, read_write> k_cache: array<u32>;  // two f16 to a word
 @group(0) @binding(5) var<storage, read_write> v_cache: array<u32>;
-@group(0) @binding(6) var<storage, read> rope: array<vec2<f32>>;     // [T][HD / 2] (cos, sin)
 const N = (HEADS + 2u * KV_HEADS) * HD;
 fn turn(a: f32, b: f32, cs: vec2<f32>) -> vec2<f32> { return vec2<f32>(a * cs.x - b * cs.y, a * cs.y + b * cs.x); }
 @compute @workgroup_size(64)

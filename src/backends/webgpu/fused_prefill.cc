@@ -1,0 +1,227 @@
+#include "backends/webgpu/fused_prefill.h"
+
+#include <algorithm>
+
+#include "backends/webgpu/fast_linear.h"
+#include "backends/webgpu/flash.h"
+#include "backends/webgpu/fused_model.h"
+#include "backends/webgpu/gemm.h"
+
+namespace tern::backends::webgpu {
+
+using graph::NodeId;
+
+namespace {
+
+constexpr uint32_t kLeastTokens = 17;  // up to 16 fused_decode.h is faster
+constexpr uint32_t kMostOfBatch = 64;  // tokens of programs that split every token's cache
+
+/// The matrices of partial sums that a product left, one after the other.
+struct Sums {
+  View view;
+  uint32_t parts = 0;
+};
+
+class FusedPrefill {
+ public:
+  FusedPrefill(Emitter& e, FusedModel model, Gemm gemm) : e_(e), model_(std::move(model)), gemm_(gemm) {
+    const auto& attention = e_.graph().attrs<graph::AttentionAttrs>(model_.layers[0].attention);
+    head_dim_ = attention.head_dim;
+    heads_ = attention.n_heads;
+    kv_heads_ = attention.n_kv_heads;
+    hidden_ = e_.output(model_.embed).cols;
+    is_batch_ = e_.max_tokens() <= kMostOfBatch;
+  }
+
+  Result<void> emit() {
+    h_ = e_.temporary(kTokens, hidden_);
+    rope_ = e_.temporary(kTokens, head_dim_);
+    TRY(emit_embed_q8(e_, model_, h_, q8_blocks(e_, kTokens, hidden_), rope_));
+    Sums pending;  // of the layer before, not in h yet
+    for (const FusedLayer& l : model_.layers) pending = TRY(layer(l, pending));
+    TRY(head(pending));
+    take(e_, model_);
+    return {};
+  }
+
+ private:
+  static constexpr graph::Dim kTokens = graph::Dim::tokens();
+  Emitter& e_;
+  FusedModel model_;
+  Gemm gemm_;
+  uint32_t head_dim_, heads_, kv_heads_, hidden_;
+  bool is_batch_;
+  View h_, rope_;
+
+  Result<Sums> layer(const FusedLayer& l, const Sums& before) {
+    const View x = TRY(norm(l.attn_norm, before));
+    const Sums qkv = TRY(product(l.qkv, x));
+    const View attended = TRY(attention(l, qkv));
+    const Sums o = TRY(product(l.o, attended));
+    const View y = TRY(norm(l.ffn_norm, o));
+    const Sums both = TRY(product(l.gate_up, y));
+    return product(l.down, TRY(glu(l, both)));
+  }
+
+  Result<Sums> product(NodeId node, const View& x) {
+    GemmDispatch gemm = make_gemm(e_, gemm_, node, x, true);
+    const uint32_t n = e_.weight(node, 1)->rows;
+    const Sums out{e_.temporary(kTokens, gemm.parts * n), gemm.parts};
+    Dispatch& d = gemm.dispatch;
+    d.files.push_back("epilogue_none");
+    d.constants.add("OUT_STRIDE", n);
+    d.constants.add("OUT_COL0", 0u);
+    d.binds.push_back(writes(out.view.ref));
+    TRY(e_.dispatch(node, d));
+    return out;
+  }
+
+  Dispatch rows(std::string_view name, Gemm form, uint32_t cols) const {
+    Dispatch d{.name = name};
+    add_team(e_, d, 256);
+    add_put(d, form);
+    d.files.push_back(name);
+    d.constants.add("G", cols / 32);
+    return d;
+  }
+
+  /// h takes up what is pending; the norm of all tokens.
+  Result<View> norm(NodeId node, const Sums& pending) {
+    const View out = gemm_rows(e_, gemm_, kTokens, hidden_);
+    TRY(norm(node, pending, gemm_, "tokens_all", kTokens, out));
+    return out;
+  }
+  Result<void> norm(NodeId node, const Sums& pending, Gemm form, std::string_view tokens, graph::Dim n,
+                    const View& out) {
+    Dispatch d = rows("rows_norm", form, hidden_);
+    d.files.push_back(tokens);
+    add_block_params(e_, d.constants);
+    d.constants.add("KS", pending.parts);
+    d.constants.add("TURNS", div_up(hidden_, 4 * 256));
+    d.constants.add("EPS", e_.graph().attrs<graph::NormAttrs>(node).eps);
+    const Ref gain = e_.weight_ref(node, 1);
+    const Ref y = pending.parts > 0 ? pending.view.ref : gain;  // nothing is read of it
+    d.binds = {writes(out.ref), writes(h_.ref), reads(Emitter::params()), reads(gain), reads(y)};
+    d.grid[0] = grid_rows(n);
+    return e_.dispatch(node, d);
+  }
+
+  Result<View> attention(const FusedLayer& l, const Sums& qkv) {
+    const bool halves = !is_batch_ && flash_reads_halves(e_, gemm_, l.attention);
+    const uint32_t cols = heads_ * head_dim_;
+    const View q = e_.temporary(kTokens, halves ? cols / 2 : cols);
+    TRY(turn(l, qkv, halves, q));
+    const View out = gemm_rows(e_, gemm_, kTokens, cols);
+    if (is_batch_) {
+      TRY(split(l, q, out));
+    } else if (gemm_ == Gemm::kMatrix) {
+      TRY(emit_flash_for(e_, l.attention, gemm_, q, out));
+    } else {
+      const View attended = e_.temporary(kTokens, cols);
+      TRY(emit_flash_for(e_, l.attention, gemm_, q, attended));
+      TRY(emit_rows(e_, l.attention, gemm_, attended, out));
+    }
+    return out;
+  }
+
+  Result<void> turn(const FusedLayer& l, const Sums& qkv, bool halves, const View& q) {
+    const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(l.qkv).has_bias == 1;
+    const auto& attrs = e_.graph().attrs<graph::RopeKvAttrs>(l.rope);
+    Dispatch d{.name = "rows_qkv"};
+    d.files = {has_bias ? "bias_of_rows" : "bias_none", "page_of", halves ? "q_f16" : "q_f32", "rows_qkv"};
+    add_block_params(e_, d.constants);
+    d.constants.add("HD", head_dim_);
+    d.constants.add("HEADS", heads_);
+    d.constants.add("KV_HEADS", kv_heads_);
+    d.constants.add("PAGE", e_.key().page_tokens);
+    d.constants.add("KS", qkv.parts);
+    d.constants.add("INTERLEAVED", attrs.rope.interleaved);
+    d.binds = {reads(qkv.view.ref),
+               reads(rope_.ref),
+               reads(Emitter::params()),
+               writes(q.ref),
+               writes(Emitter::keys(attrs.kv.layer)),
+               writes(Emitter::values(attrs.kv.layer))};
+    if (has_bias) d.binds.push_back(reads(e_.weight_ref(l.qkv, 2)));
+    d.grid = {grid_constant(div_up((heads_ + 2 * kv_heads_) * head_dim_, 256)), grid_rows(kTokens), {}};
+    return e_.dispatch(l.rope, d);
+  }
+
+  Result<void> split(const FusedLayer& l, const View& q, const View& out) {
+    const View part_o = e_.temporary(kTokens, heads_ * kAttentionSplits * head_dim_);
+    const View part_ml = e_.temporary(kTokens, heads_ * kAttentionSplits * 2);
+    TRY(emit_attention_split(e_, l, q, part_o, part_ml));
+    Dispatch d = rows("rows_attention", gemm_, heads_ * head_dim_);
+    d.files.insert(d.files.end(), {"splits", "combine"});
+    add_block_params(e_, d.constants);
+    d.constants.add("HD", head_dim_);
+    d.constants.add("HEADS", heads_);
+    d.constants.add("SPLITS", kAttentionSplits);
+    d.constants.add("WINDOW", e_.graph().attrs<graph::AttentionAttrs>(l.attention).window);
+    d.binds = {writes(out.ref), reads(part_o.ref), reads(Emitter::params()), reads(part_ml.ref)};
+    d.grid = {grid_constant(div_up(heads_ * head_dim_, 1024)), grid_rows(kTokens), {}};
+    return e_.dispatch(l.attention, d);
+  }
+
+  Result<View> glu(const FusedLayer& l, const Sums& both) {
+    const bool is_silu = e_.graph().attrs<graph::LinearAttrs>(l.gate_up).activation == graph::Activation::kSilu;
+    const uint32_t cols = e_.output(l.gate_up).cols;
+    const View out = gemm_rows(e_, gemm_, kTokens, cols);
+    Dispatch d = rows("rows_glu", gemm_, cols);
+    d.files.push_back(is_silu ? "act_silu" : "act_gelu");
+    d.constants.add("KS", both.parts);
+    d.binds = {writes(out.ref), reads(both.view.ref), reads(Emitter::params())};
+    d.grid = {grid_constant(div_up(cols, 1024)), grid_rows(kTokens), {}};
+    TRY(e_.dispatch(l.gate_up, d));
+    return out;
+  }
+
+  /// The wanted rows. In a batch these are most tokens: tiles again; of prompts one or few.
+  Result<void> head(const Sums& pending) {
+    const graph::Dim rows = graph::Dim::rows();
+    const View x = is_batch_ ? gemm_rows(e_, gemm_, rows, hidden_) : q8_blocks(e_, rows, hidden_);
+    TRY(norm(model_.norm, pending, is_batch_ ? gemm_ : Gemm::kDot, "tokens_wanted", rows, x));
+    for (const NodeId n : model_.heads) {
+      const View out = e_.output(n);
+      const uint32_t tokens = static_cast<uint32_t>(std::min<uint64_t>(e_.most_rows(rows), 4));
+      Dispatch d = is_batch_ ? make_gemm(e_, gemm_, n, x, false).dispatch : few_rows(n, x, tokens);
+      if (is_batch_) d.files.push_back("epilogue_none");
+      d.constants.add("OUT_STRIDE", out.stride);
+      d.constants.add("OUT_COL0", out.col0);
+      d.binds.push_back(writes(out.ref));
+      TRY(e_.dispatch(n, d));
+    }
+    return {};
+  }
+
+  Dispatch few_rows(NodeId n, const View& x, uint32_t tokens) const {
+    const graph::Weight& w = *e_.weight(n, 1);
+    Dispatch d{.name = "head_rows"};
+    add_gemv(e_, d, w, {32, 256, 1}, 1, tokens);
+    d.files.insert(d.files.end(), {"x_q8", "tokens_rows", "out_plain", "gemv_q8"});
+    d.constants.add("N", w.rows);
+    d.binds = {reads(e_.weight_ref(n, 1)), reads(x.ref), reads(Emitter::params())};
+    d.grid = {grid_constant(div_up(w.rows, 32)), grid_rows(graph::Dim::rows(), tokens), {}};
+    return d;
+  }
+};
+
+bool has_gemms(const Emitter& e, const FusedModel& model, Gemm gemm) {
+  const auto has = [&](NodeId n) { return has_gemm(gemm, *e.weight(n, 1)); };
+  return std::ranges::all_of(model.heads, has) && std::ranges::all_of(model.layers, [&](const FusedLayer& l) {
+           return has(l.qkv) && has(l.o) && has(l.gate_up) && has(l.down);
+         });
+}
+
+}  // namespace
+
+Result<bool> emit_fused_prefill(Emitter& e, NodeId node) {
+  if (e.node(node).op != graph::Op::kEmbed || e.max_tokens() < kLeastTokens) return false;
+  std::optional<FusedModel> model = match_fused_model(e);
+  const std::optional<Gemm> gemm = gemm_of(e.target());
+  if (!model || model->embed != node || !gemm || !has_gemms(e, *model, *gemm)) return false;
+  TRY(FusedPrefill(e, *std::move(model), *gemm).emit());
+  return true;
+}
+
+}  // namespace tern::backends::webgpu

@@ -1,0 +1,161 @@
+#include "backends/webgpu/gemm.h"
+
+#include <algorithm>
+
+#include "backends/webgpu/fast_linear.h"
+#include "backends/webgpu/generic.h"
+
+namespace tern::backends::webgpu {
+
+namespace {
+
+/// bm rows by bn weight rows by bk, on wm x wn subgroups (matrices only).
+struct Tile {
+  uint32_t bm, bn, bk, wm = 0, wn = 0;
+};
+
+/// Measured with a Llama-3-8B (bench/gpu/kernels.mjs prefill): 128 x 128 x 64 in 2 x 2 subgroups is the best of the
+/// matrix tiles with f32 sums; few rows want few, so that none are computed for nothing.
+Tile tile_of(const Emitter& e, Gemm gemm, uint64_t rows, uint32_t cols) {
+  if (gemm == Gemm::kDot) {
+    const uint32_t most = e.target().gpu.software ? 32 : 128;  // a CPU compiles the large tile for seconds
+    return {std::min(most, rows <= 16 ? 16u : rows <= 32 ? 32u : rows <= 64 ? 64u : 128u), 128, 32};
+  }
+  const uint32_t bk = cols % 64 == 0 ? 64 : 32;
+  if (rows <= 16 && bk == 64) return {16, 64, bk, 1, 4};
+  if (rows <= 32) return {32, 128, bk, 1, 4};
+  if (rows <= 64) return {64, 128, bk, 2, 2};
+  return {128, 128, bk, 2, 2};
+}
+
+uint32_t matrix_bytes(const Tile& tile) {
+  const uint32_t operands = (tile.bm + tile.bn) * (tile.bk + 8) * 2;
+  const uint32_t sums = tile.wm * tile.wn * 16 * (tile.bn / tile.wn + 4) * 4;
+  return std::max(operands, sums);
+}
+
+/// Parts of K by which a product makes some 264 workgroups, two for each multiprocessor of a large GPU.
+uint32_t parts_of(const Tile& tile, uint64_t rows, uint32_t n, uint32_t k) {
+  const uint64_t groups = (rows + tile.bm - 1) / tile.bm * div_up(n, tile.bn);
+  uint32_t parts = 1;
+  while (parts < 8 && groups * parts * 2 <= 320 && k / tile.bk / (parts * 2) >= 8) parts *= 2;
+  return parts;
+}
+
+void add_matrix_tile(Constants& constants, const Tile& tile) {
+  const uint32_t threads = tile.wm * tile.wn * 32;
+  constants.add("BM", tile.bm);
+  constants.add("BN", tile.bn);
+  constants.add("BK", tile.bk);
+  constants.add("WM", tile.wm);
+  constants.add("WN", tile.wn);
+  constants.add("TM", tile.bm / tile.wm / 16);
+  constants.add("TN", tile.bn / tile.wn / 16);
+  constants.add("KK", tile.bk / 16);
+  constants.add("LA", tile.bm * tile.bk / 8 / threads);
+  constants.add("LB", tile.bn * tile.bk / 32 / threads);
+  add_matrices(constants, tile.bk + 8, tile.bn / tile.wn + 4, matrix_bytes(tile));
+}
+
+std::string_view half_file(Family family) {
+  switch (family) {
+    case Family::kQ4:
+      return "half_q4";
+    case Family::kQ4m:
+      return "half_q4m";
+    case Family::kQ4m16:
+      return "half_q4m16";
+    case Family::kQ8:
+      return "half_q8";
+    case Family::kQ8x16:
+      return "half_q8x16";
+    case Family::kQ8m:
+      return "half_q8m";
+    case Family::kQ8f:
+      return "half_q8f";
+    default:
+      return "";  // has_gemm() says no
+  }
+}
+
+}  // namespace
+
+std::optional<Gemm> gemm_of(const graph::Target& target) {
+  const graph::GpuFacts& gpu = target.gpu;
+  const bool has_subgroups = gpu.subgroups && gpu.subgroup_min == 32 && gpu.subgroup_max == 32;
+  constexpr Tile kLargest{128, 128, 64, 2, 2};
+  if (gpu.subgroup_matrix && gpu.f16 && has_subgroups && gpu.max_workgroup_bytes >= matrix_bytes(kLargest)) {
+    return Gemm::kMatrix;
+  }
+  if (gpu.packed_dot) return Gemm::kDot;
+  return {};
+}
+
+bool has_gemm(Gemm gemm, const graph::Weight& weight) {
+  // Sums of 16 activations, which q4m16's minimums want, are in no int8 block.
+  return has_int8_product(weight) && (gemm == Gemm::kMatrix || PlaneLayout::of(weight).family != Family::kQ4m16);
+}
+
+View gemm_rows(Emitter& e, Gemm gemm, graph::Dim rows, uint32_t cols) {
+  return gemm == Gemm::kDot ? q8_blocks(e, rows, cols) : e.temporary(rows, cols / 2);
+}
+
+void add_put(Dispatch& d, Gemm gemm) {
+  if (gemm == Gemm::kDot) d.files.push_back("q8_block");
+  d.files.push_back(gemm == Gemm::kDot ? "put_q8" : "put_f16");
+}
+
+Result<void> emit_rows(Emitter& e, graph::NodeId node, Gemm gemm, const View& x, const View& rows) {
+  Dispatch d{.name = "rows_plain"};
+  add_team(e, d, 256);
+  add_put(d, gemm);
+  d.files.push_back("rows_plain");
+  d.constants.add("G", x.cols / 32);
+  add_view(d.constants, "X", x);
+  d.binds = {writes(rows.ref), reads(x.ref)};
+  d.grid = {grid_constant(div_up(x.cols, 1024)), grid_rows(x.rows), {}};
+  return e.dispatch(node, d);
+}
+
+void add_matrices(Constants& constants, uint32_t halves, uint32_t floats, uint32_t bytes) {
+  constants.add("P", halves);
+  constants.add("F", floats);
+  constants.add("TILE_BYTES", bytes);
+}
+
+GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, bool may_split) {
+  const PlaneLayout layout = PlaneLayout::of(*e.weight(node, 1));
+  const uint64_t rows = e.most_rows(x.rows);
+  const Tile tile = tile_of(e, gemm, rows, layout.cols);
+  GemmDispatch out{.dispatch = {.name = gemm == Gemm::kDot ? "gemm_dot" : "gemm_matrix"}};
+  out.parts = may_split ? parts_of(tile, rows, layout.rows, layout.cols) : 1;
+  Dispatch& d = out.dispatch;
+  d.files = {"q8_block", dot_file(layout.family), d.name};
+  if (gemm == Gemm::kMatrix) {
+    d.features = kMatrixFeatures;
+    d.files.insert(d.files.end(), {"matrices", half_file(layout.family)});
+    add_matrix_tile(d.constants, tile);
+  } else {
+    d.constants.add("MA", tile.bm / 16);
+  }
+  d.constants.add("KS", out.parts);
+  d.constants.add("G", layout.cols / 32);
+  d.constants.add("N", layout.rows);
+  d.constants.add("SCALES", static_cast<uint32_t>(layout.scales / 16));
+  d.constants.add("ROW_SCALES", layout.row_scales);
+  add_rows(d.constants, x.rows);
+  d.binds = {reads(e.weight_ref(node, 1)), reads(x.ref), reads(Emitter::params())};
+  d.grid = {grid_rows(x.rows, tile.bm), grid_constant(div_up(layout.rows, tile.bn)), grid_constant(out.parts)};
+  return out;
+}
+
+Result<std::optional<Dispatch>> start_gemm_linear(Emitter& e, graph::NodeId node) {
+  const View x = e.input(node, 0);
+  const std::optional<Gemm> gemm = gemm_of(e.target());
+  if (!gemm || !has_gemm(*gemm, *e.weight(node, 1))) return std::nullopt;
+  const View rows = gemm_rows(e, *gemm, x.rows, x.cols);
+  TRY(emit_rows(e, node, *gemm, x, rows));
+  return make_gemm(e, *gemm, node, rows, false).dispatch;
+}
+
+}  // namespace tern::backends::webgpu
