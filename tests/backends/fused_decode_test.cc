@@ -1,5 +1,7 @@
-// How many dispatches a step of few tokens is: what decoding costs on a GPU is mostly their number.
+// How many dispatches a step is: what decoding costs on a GPU is mostly their number. And which kernels prompts get.
 #include <gtest/gtest.h>
+
+#include <set>
 
 #include "backends/webgpu/emitter.h"
 #include "graph/builder.h"
@@ -59,15 +61,28 @@ graph::Graph model(uint32_t layers, const Kind& kind) {
   return *std::move(graph);
 }
 
-/// Dispatches that a layer adds to a step of `tokens` tokens.
-uint32_t dispatches_per_layer(const Kind& kind, uint32_t tokens, bool packed_dot = true) {
+/// A device with what Dawn adds to the standard.
+graph::Target matrices() {
   graph::Target target{.backend = "webgpu"};
-  target.gpu.packed_dot = packed_dot;
+  target.gpu.packed_dot = target.gpu.f16 = target.gpu.subgroups = target.gpu.subgroup_matrix = true;
+  target.gpu.subgroup_min = target.gpu.subgroup_max = 32;
+  target.gpu.max_workgroup_bytes = 49152;
+  return target;
+}
+
+graph::Target packed_dot() {
+  graph::Target target{.backend = "webgpu"};
+  target.gpu.packed_dot = true;
+  return target;
+}
+
+/// Dispatches that a layer adds to a step of `tokens` tokens.
+uint32_t dispatches_per_layer(const Kind& kind, uint32_t tokens, const graph::Target& target = packed_dot()) {
   uint32_t n[2] = {};
   for (const uint32_t layers : {2u, 3u}) {
     graph::Graph graph = model(layers, kind);
     EXPECT_TRUE(graph::run_passes(graph, target));
-    const auto plan = lower(graph, {.max_tokens = 64, .max_rows = 16, .max_seqs = 16}, target);
+    const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 16, .max_seqs = 16}, target);
     EXPECT_TRUE(plan) << plan.error().to_string();
     if (!plan) return 0;
     n[layers - 2] = plan->program(tokens).n_steps;
@@ -91,8 +106,49 @@ TEST(FusedDecode, FewTokensTakeSixDispatchesALayer) {
 TEST(FusedDecode, LeavesOtherModelsAndDevicesAlone) {
   EXPECT_GT(dispatches_per_layer({.format = Format::kF16}, 1), 6u) << "float weights have float activations";
   EXPECT_GT(dispatches_per_layer({.has_qk_norm = true}, 1), 6u);
-  EXPECT_GT(dispatches_per_layer({}, 1, false), 6u) << "no packed products";
-  EXPECT_GT(dispatches_per_layer({}, 17), 6u);
+  EXPECT_GT(dispatches_per_layer({}, 1, graph::Target{.backend = "webgpu"}), 6u) << "no packed products";
+}
+
+/// The kernels of a step of `tokens` tokens.
+std::set<std::string> kernels(const Kind& kind, uint32_t tokens, const graph::Target& target) {
+  graph::Graph graph = model(2, kind);
+  EXPECT_TRUE(graph::run_passes(graph, target));
+  const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 16, .max_seqs = 16}, target);
+  EXPECT_TRUE(plan) << plan.error().to_string();
+  std::set<std::string> out;
+  if (!plan) return out;
+  const graph::PlanProgram program = plan->program(tokens);
+  for (uint32_t s = 0; s < program.n_steps; ++s) {
+    out.insert(plan->pipelines[plan->steps[program.first_step + s].pipeline].name);
+  }
+  return out;
+}
+
+TEST(FusedPrefill, TakesFewDispatchesALayer) {
+  EXPECT_EQ(dispatches_per_layer({}, 100), 10u);             // attention leaves f32
+  EXPECT_EQ(dispatches_per_layer({}, 100, matrices()), 9u);  // and f16 there
+  EXPECT_EQ(dispatches_per_layer({.has_bias = true}, 100), 10u);
+  EXPECT_EQ(dispatches_per_layer({}, 17), 10u) << "batches of single tokens";
+}
+
+TEST(FusedPrefill, UsesTheBestProductsThereAre) {
+  EXPECT_TRUE(kernels({}, 100, packed_dot()).contains("gemm_dot"));
+  EXPECT_TRUE(kernels({}, 100, packed_dot()).contains("flash"));
+  EXPECT_TRUE(kernels({}, 100, matrices()).contains("gemm_matrix"));
+  EXPECT_TRUE(kernels({}, 16, matrices()).contains("gemm_matrix"));
+  EXPECT_FALSE(kernels({}, 8, matrices()).contains("gemm_matrix"));
+  EXPECT_TRUE(kernels({}, 40, packed_dot()).contains("attention_split")) << "a token of each of 40 sequences";
+  graph::Target small = matrices();
+  small.gpu.max_workgroup_bytes = 16384;
+  EXPECT_FALSE(kernels({}, 100, small).contains("gemm_matrix"));
+}
+
+/// What is not such a model is played op by op, with the same tiles where the weights are quantised.
+TEST(FusedPrefill, LeavesOtherModelsTheirOps) {
+  const auto normed = kernels({.has_qk_norm = true}, 100, packed_dot());
+  EXPECT_TRUE(normed.contains("gemm_dot") && normed.contains("flash") && normed.contains("rms_norm"));
+  const auto halves = kernels({.format = Format::kF16}, 100, packed_dot());
+  EXPECT_TRUE(halves.contains("linear_tiled") && !halves.contains("gemm_dot")) << "float weights, float activations";
 }
 
 /// Whoever plays the plan may have tokens drawn on the device.

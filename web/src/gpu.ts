@@ -23,6 +23,7 @@ export interface DeviceLimits {
   f16?: boolean;
   subgroups?: boolean;
   packed_dot?: boolean;
+  subgroup_matrix?: boolean;
   default_limits?: boolean; // WebGPU's defaults, which every device has
 }
 
@@ -37,17 +38,35 @@ export async function openDevice(gpu: GPU, limit: DeviceLimits = {}): Promise<[G
   const refused = new Set<string>();
   if (limit.f16 === false) refused.add("shader-f16");
   if (limit.subgroups === false) refused.add("subgroups").add("chromium-experimental-subgroup-matrix");
+  if (limit.subgroup_matrix === false) refused.add("chromium-experimental-subgroup-matrix");
   const requiredFeatures = kFeatures.filter((f) => adapter.features.has(f) && !refused.has(f)) as GPUFeatureName[];
   const requiredLimits = limit.default_limits ? {} : allLimits(adapter.limits);
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  return [device, factsOf(device, adapter.info, limit.packed_dot !== false && hasPackedDot(gpu))];
+  return [device, factsOf(gpu, device, adapter.info, limit)];
 }
 
-function hasPackedDot(gpu: GPU): boolean {
-  return gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product");
+/// What Chromium's and Dawn's experimental matrices of subgroups can be; not in the standard yet.
+interface MatrixInfo {
+  subgroupMatrixConfigs?: Iterable<{
+    componentType: string;
+    resultComponentType: string;
+    M: number;
+    N: number;
+    K: number;
+  }>;
 }
 
-function factsOf(device: GPUDevice, info: GPUAdapterInfo, packed_dot: boolean): DeviceFacts {
+/// Whether there are matrices as the kernels use them: f16 with sums in f32, 16 x 16 x 16, in workgroup memory that is
+/// seen as more than one type.
+function hasMatrices(gpu: GPU, device: GPUDevice, info: GPUAdapterInfo & MatrixInfo): boolean {
+  if (!device.features.has("chromium-experimental-subgroup-matrix")) return false;
+  if (!gpu.wgslLanguageFeatures.has("buffer_view")) return false;
+  return [...(info.subgroupMatrixConfigs ?? [])].some(
+    (c) => c.componentType === "f16" && c.resultComponentType === "f32" && c.M === 16 && c.N === 16 && c.K === 16,
+  );
+}
+
+function factsOf(gpu: GPU, device: GPUDevice, info: GPUAdapterInfo, limit: DeviceLimits): DeviceFacts {
   const { features, limits } = device;
   return {
     device: info.description || info.device || `${info.vendor} ${info.architecture}`,
@@ -56,8 +75,8 @@ function factsOf(device: GPUDevice, info: GPUAdapterInfo, packed_dot: boolean): 
     subgroups: features.has("subgroups"),
     subgroup_min: info.subgroupMinSize ?? 4, // WebGPU's bounds where a device does not say
     subgroup_max: info.subgroupMaxSize ?? 128,
-    packed_dot,
-    subgroup_matrix: features.has("chromium-experimental-subgroup-matrix"),
+    packed_dot: limit.packed_dot !== false && gpu.wgslLanguageFeatures.has("packed_4x8_integer_dot_product"),
+    subgroup_matrix: hasMatrices(gpu, device, info),
     max_storage_buffers: limits.maxStorageBuffersPerShaderStage,
     max_invocations: limits.maxComputeInvocationsPerWorkgroup,
     max_workgroup_bytes: limits.maxComputeWorkgroupStorageSize,

@@ -14,18 +14,24 @@ struct Tile {
   uint32_t bm, bn, bk, wm = 0, wn = 0;
 };
 
-/// Measured with a Llama-3-8B (bench/gpu/kernels.mjs prefill): 128 x 128 x 64 in 2 x 2 subgroups is the best of the
-/// matrix tiles with f32 sums; few rows want few, so that none are computed for nothing.
+/// Measured with a Llama-3-8B in q4 on an H200 (bench/gpu/kernels.mjs prefill), TFLOP/s of qkv, o, gate/up and down:
+///   dot, 512 rows           64 x 128 62, 61, 66, 63; 128 x 128 49, 63, 66, 64
+///   matrix, 512 rows        128 x 128 x 32 153, 183, 183, 204; 128 x 128 x 64 146, 169, 193, 191; with the bounds
+///   checks
+///                           of browsers 130, 155, 160, 187 against 118, 135, 156, 157
+///   matrix, 64 rows         64 x 64 84, 96, 110, 118; 64 x 128 75, 85, 90, 93
+///   matrix, 32 rows         32 x 128 60, 65, 85, 86; 32 x 64 49, 56, 58, 68
+///   matrix, 16 rows         16 x 64 42, 39, 50, 50; 16 x 128 34, 37, 48, 47
 Tile tile_of(const Emitter& e, Gemm gemm, uint64_t rows, uint32_t cols) {
   if (gemm == Gemm::kDot) {
-    const uint32_t most = e.target().gpu.software ? 32 : 128;  // a CPU compiles the large tile for seconds
-    return {std::min(most, rows <= 16 ? 16u : rows <= 32 ? 32u : rows <= 64 ? 64u : 128u), 128, 32};
+    const uint32_t most = e.target().gpu.software ? 32 : 64;  // a CPU compiles the large tile for seconds
+    return {std::min(most, rows <= 16 ? 16u : rows <= 32 ? 32u : 64u), 128, 32};
   }
-  const uint32_t bk = cols % 64 == 0 ? 64 : 32;
-  if (rows <= 16 && bk == 64) return {16, 64, bk, 1, 4};
-  if (rows <= 32) return {32, 128, bk, 1, 4};
-  if (rows <= 64) return {64, 128, bk, 2, 2};
-  return {128, 128, bk, 2, 2};
+  const bool has_pairs = cols % 64 == 0;
+  if (rows <= 16 && has_pairs) return {16, 64, 64, 1, 4};
+  if (rows <= 32) return {32, 128, has_pairs ? 64u : 32u, 1, 4};
+  if (rows <= 64 && has_pairs) return {64, 64, 64, 2, 2};
+  return {128, 128, 32, 2, 2};
 }
 
 uint32_t matrix_bytes(const Tile& tile) {
@@ -34,11 +40,14 @@ uint32_t matrix_bytes(const Tile& tile) {
   return std::max(operands, sums);
 }
 
-/// Parts of K by which a product makes some 264 workgroups, two for each multiprocessor of a large GPU.
-uint32_t parts_of(const Tile& tile, uint64_t rows, uint32_t n, uint32_t k) {
+/// Parts of K, so that few rows make enough workgroups to keep a large GPU's memory busy. With so many workgroups at
+/// most they were fastest for all four products of a layer: packed products of 32 rows 24, 23, 28, 26 TFLOP/s against
+/// 18, 10, 24, 10 undivided.
+uint32_t parts_of(Gemm gemm, const Tile& tile, uint64_t rows, uint32_t n, uint32_t k) {
+  const uint32_t most = gemm == Gemm::kDot ? (rows <= 64 ? 900 : 400) : tile.bm <= 16 ? 512 : 320;
   const uint64_t groups = (rows + tile.bm - 1) / tile.bm * div_up(n, tile.bn);
   uint32_t parts = 1;
-  while (parts < 8 && groups * parts * 2 <= 320 && k / tile.bk / (parts * 2) >= 8) parts *= 2;
+  while (parts < 8 && groups * parts * 2 <= most && k / tile.bk / (parts * 2) >= 8) parts *= 2;
   return parts;
 }
 
@@ -83,7 +92,7 @@ std::string_view half_file(Family family) {
 std::optional<Gemm> gemm_of(const graph::Target& target) {
   const graph::GpuFacts& gpu = target.gpu;
   const bool has_subgroups = gpu.subgroups && gpu.subgroup_min == 32 && gpu.subgroup_max == 32;
-  constexpr Tile kLargest{128, 128, 64, 2, 2};
+  constexpr Tile kLargest{32, 128, 64, 1, 4};
   if (gpu.subgroup_matrix && gpu.f16 && has_subgroups && gpu.max_workgroup_bytes >= matrix_bytes(kLargest)) {
     return Gemm::kMatrix;
   }
@@ -128,7 +137,7 @@ GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x,
   const uint64_t rows = e.most_rows(x.rows);
   const Tile tile = tile_of(e, gemm, rows, layout.cols);
   GemmDispatch out{.dispatch = {.name = gemm == Gemm::kDot ? "gemm_dot" : "gemm_matrix"}};
-  out.parts = may_split ? parts_of(tile, rows, layout.rows, layout.cols) : 1;
+  out.parts = may_split ? parts_of(gemm, tile, rows, layout.rows, layout.cols) : 1;
   Dispatch& d = out.dispatch;
   d.files = {"q8_block", dot_file(layout.family), d.name};
   if (gemm == Gemm::kMatrix) {

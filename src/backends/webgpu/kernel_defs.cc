@@ -10,8 +10,8 @@ namespace tern::backends::webgpu {
 namespace {
 
 constexpr KernelDef kKernelDefs[] = {
-    {"fused_decode", emit_fused_decode},
     {"fused_prefill", emit_fused_prefill},
+    {"fused_decode", emit_fused_decode},
     {"embed", emit_embed},
     {"gather_rows", emit_gather_rows},
     {"linear", emit_linear},

@@ -3,7 +3,7 @@
 // subgroups of 32, each TM x TN matrices of 16 x 16. The next tile is fetched into registers while the present one is
 // multiplied. LA = BM BK / 8 / threads and LB = BN BK / 32 / threads: vectors of x and groups of weights a thread
 // fetches. Workgroup (x, y, z): rows m, rows n, part z of KS parts of K, each of which leaves a matrix of its own.
-// Measured on an H200 with 128 x 128 x 64 in 2 x 2: 164-210 TFLOP/s at 512 rows, 204-223 at 2048.
+// Measured on an H200 with 128 x 128 x 32 in 2 x 2: 153-204 TFLOP/s at 512 rows, 205-217 at 2048.
 @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;  // [M][K / 8] of 8 f16
 @group(0) @binding(2) var<storage, read> params: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
