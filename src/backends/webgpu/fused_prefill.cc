@@ -202,7 +202,7 @@ class FusedPrefill {
   Dispatch few_rows(NodeId n, const View& x, uint32_t tokens) const {
     const graph::Weight& w = *e_.weight(n, 1);
     Dispatch d{.name = "head_rows"};
-    add_gemv(e_, d, w, {32, 256, 1}, 1, tokens);
+    add_gemv(e_, d, w, {32, 256, 1, tokens == 1 ? 1u : 2u}, 1, tokens);
     d.files.insert(d.files.end(), {"x_q8", "tokens_rows", "out_plain", "gemv_q8"});
     d.constants.add("N", w.rows);
     d.binds = {reads(e_.weight_ref(n, 1)), reads(x.ref), reads(Emitter::params())};
