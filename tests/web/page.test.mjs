@@ -227,7 +227,7 @@ test("an answer's Markdown is shown, and nothing in it becomes HTML", async () =
     const db = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
     const messages = [
       { id: "1", role: "user", text: "Show me <b>everything</b>." },
-      { id: "2", role: "assistant", text: answer, model: "a model" },
+      { id: "2", role: "assistant", text: `<think>\nFirst, **this**.\n</think>\n\n${answer}`, model: "a model" },
     ];
     const store = db.transaction("conversations", "readwrite").objectStore("conversations");
     const put = store.put({ id: "x", title: "Everything", updated: 1, messages });
@@ -237,11 +237,14 @@ test("an answer's Markdown is shown, and nothing in it becomes HTML", async () =
   await page.getByRole("button", { name: "Everything", exact: true }).click();
   const answer = page.locator(".answer");
   await answer.waitFor();
+  assert.equal(await answer.getByText("First, this.").isVisible(), false, "thoughts are folded away");
+  await answer.getByText("Thoughts").click();
+  assert.equal(await answer.getByText("First, this.").isVisible(), true);
   const count = (selector) => answer.locator(selector).count();
   const found = {};
   const tags = ["h3", "strong", "em", "del", "ol", "table", "blockquote", "pre", "hr"];
   for (const tag of tags) found[tag] = await count(tag);
-  assert.deepEqual(found, { h3: 1, strong: 1, em: 1, del: 1, ol: 1, table: 1, blockquote: 1, pre: 1, hr: 1 });
+  assert.deepEqual(found, { h3: 1, strong: 2, em: 1, del: 1, ol: 1, table: 1, blockquote: 1, pre: 1, hr: 1 });
   assert.equal(await count("img, script, iframe, svg:not(.icon), b, u"), 0);
   const links = await answer.locator("a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
   assert.deepEqual(links, ["https://example.org/", "https://example.org/picture.png"]);

@@ -1,6 +1,7 @@
 // What of a conversation the model gets to see: the system prompt, and as many of the last messages as its context
 // holds beside room for an answer.
 import type { Message, Tern } from "@tern/web";
+import { splitThoughts } from "../thoughts";
 import { settings } from "./settings";
 import type { ChatMessage } from "./types";
 
@@ -29,7 +30,7 @@ export async function fitted(tern: Tern, messages: ChatMessage[]): Promise<Fitte
   const said = messages
     .filter(({ text }) => text !== "")
     .filter(({ role }, i, all) => all[i + 1]?.role !== role) // templates want turns: questions without answer go
-    .map(({ role, text }) => ({ role, content: text }));
+    .map(({ role, text }) => ({ role, content: role === "assistant" ? splitThoughts(text).answer : text }));
   const room = tern.info.context * (1 - kRoomShare);
   const all = [...head, ...said];
   const bytes = all.reduce((sum, { content }) => sum + 3 * content.length * kBytesPerToken + kTemplateTokens, 0);

@@ -3,10 +3,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { edit, live, regenerate } from "../state/chat";
 import type { Live } from "../state/chat";
 import type { AnswerStats, ChatMessage } from "../state/types";
+import { splitThoughts } from "../thoughts";
 import { CopyButton, IconButton } from "./controls";
 import { milliseconds, plural, rate } from "./format";
 import { Icon } from "./icons";
 import { Markdown } from "./markdown";
+import { modelTitle } from "./model_names";
 
 export function Question({ message }: { message: ChatMessage }) {
   const [editing, setEditing] = useState(false);
@@ -62,8 +64,8 @@ function Editor({ message, onClose }: { message: ChatMessage; onClose: () => voi
 export function Answer({ message }: { message: ChatMessage }) {
   const { text, error, note, stats } = message;
   return (
-    <article class="message answer" aria-label={message.model || "Model"}>
-      {text !== "" && <Markdown text={text} />}
+    <article class="message answer" aria-label={modelTitle(message.model || "Model")}>
+      <Said text={text} />
       {error !== undefined && (
         <p class="error" role="alert">
           <Icon name="warning" /> <span>{error}</span>
@@ -71,7 +73,7 @@ export function Answer({ message }: { message: ChatMessage }) {
       )}
       {note !== undefined && <p class="note">{note}</p>}
       <div class="actions">
-        {text !== "" && <CopyButton text={text} label="Copy answer" />}
+        {text !== "" && <CopyButton text={splitThoughts(text).answer} label="Copy answer" />}
         <IconButton
           icon="again"
           label="Another answer"
@@ -81,6 +83,22 @@ export function Answer({ message }: { message: ChatMessage }) {
         {stats !== undefined && <Took stats={stats} />}
       </div>
     </article>
+  );
+}
+
+/// An answer's text; thoughts before it are folded away.
+function Said({ text }: { text: string }) {
+  const { thoughts, answer, thinking } = splitThoughts(text);
+  return (
+    <>
+      {thoughts !== "" && (
+        <details class="thoughts">
+          <summary>{thinking ? "Thinking…" : "Thoughts"}</summary>
+          <Markdown text={thoughts} />
+        </details>
+      )}
+      {answer !== "" && <Markdown text={answer} />}
+    </>
   );
 }
 
@@ -106,7 +124,7 @@ export function LiveAnswer({ answer }: { answer: Live }) {
           <span class="dots" aria-hidden="true" />
         </p>
       ) : (
-        <Markdown text={answer.text} />
+        <Said text={answer.text} />
       )}
     </article>
   );
