@@ -147,6 +147,20 @@ test("stop, another answer, edit; conversations outlive a reload, and deleting o
   await context.close();
 });
 
+test("longer than the context: a conversation goes on without its beginning, a message is refused", async () => {
+  const { page, context } = await openPage(browser, site.url, { settings: { context: 128 } });
+  await modelReady(page);
+  for (const prompt of ["Tell me a short story.", "What is Tern?", "What is 12 + 30?"]) await ask(page, prompt);
+  assert.equal(await answers(page).last().locator(".markdown").innerText(), "12 + 30 = 42");
+  await answers(page).last().getByText(/The first \d messages no longer fit/).waitFor();
+  await messageBox(page).fill("Sort these words: ".concat("pear, apple, fig, ".repeat(40)));
+  await messageBox(page).press("Enter");
+  await page.locator(".answer .error").waitFor();
+  await shot(page, "too-long");
+  assert.match(await page.locator(".answer .error").innerText(), /context/);
+  await context.close();
+});
+
 test("a dropped GGUF answers and can be kept; a bad one is told of, and the old model stays", async () => {
   const { page, context } = await openPage(browser, site.url);
   await modelReady(page);

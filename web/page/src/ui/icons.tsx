@@ -2,7 +2,7 @@
 const kPaths = {
   plus: "M12 5v14M5 12h14",
   send: "M12 19V5M6 11l6-6 6 6",
-  stop: "M8 8h8v8H8z",
+  stop: "M7 7h10v10H7z",
   copy: "M9 9h10v10H9zM15 9V5H5v10h4",
   check: "M5 12.5l4.500 4.500L19 7.500",
   again: "M19 12a7 7 0 1 1-2.200-5.100M19 4v4h-4",
@@ -23,7 +23,7 @@ export type IconName = keyof typeof kPaths;
 
 export function Icon({ name }: { name: IconName }) {
   return (
-    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <svg class={`icon icon-${name}`} viewBox="0 0 24 24" aria-hidden="true">
       <path d={kPaths[name]} />
     </svg>
   );
