@@ -3,6 +3,8 @@ BUILD  ?= build
 JOBS   ?= $(shell nproc)
 MODEL  ?= models/tern-demo-q8_0.gguf
 VENV   := .venv
+# Where scripts/setup puts a Node when the machine's own is too old.
+export PATH := $(CURDIR)/.deps/node/node_modules/node-linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)/bin:$(PATH)
 
 .PHONY: help setup demo build test test-all bench bench-peers bench-gpu fuzz fmt lint wasm web clean
 
