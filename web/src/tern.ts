@@ -46,9 +46,9 @@ export abstract class TernClient {
     yield* this.#generate({ messages }, options);
   }
 
-  /// What follows a text.
-  async *complete(prompt: string, options: GenerateOptions = {}): AsyncGenerator<Piece, void, void> {
-    yield* this.#generate({ prompt }, options);
+  /// What follows a text, or ids of tokens (for models without a tokenizer too).
+  async *complete(prompt: string | number[], options: GenerateOptions = {}): AsyncGenerator<Piece, void, void> {
+    yield* this.#generate(typeof prompt === "string" ? { prompt } : { tokens: [...prompt] }, options);
   }
 
   /// Ids of a text; control tokens in it are text, and no BOS is put in front.
