@@ -72,7 +72,7 @@ test("the page's server gives its own files and nothing else", async () => {
 });
 
 test("on the CPU: the native program's answers, with their speed; nothing is wrong on the console", async () => {
-  const { page, context, problems } = await openPage(browser, site.url);
+  const { page, context, problems, requests } = await openPage(browser, site.url);
   await shot(page, "loading");
   await modelReady(page);
   await shot(page, "welcome");
@@ -89,6 +89,8 @@ test("on the CPU: the native program's answers, with their speed; nothing is wro
     await page.locator(".panel").getByText(word).first().waitFor();
   }
   assert.deepEqual(problems, []);
+  assert.ok(requests.length > 5);
+  assert.deepEqual(requests.filter((url) => !url.startsWith(site.url)), [], "nothing is asked of anybody else");
   await context.close();
 });
 

@@ -31,7 +31,7 @@ export async function servePage(port = 0) {
 }
 
 /// A person's browser: options as Playwright's newContext() has them, settings as the page stores them. problems: what
-/// the console had to say.
+/// the console had to say. requests: the addresses that it and its workers asked for.
 export async function openPage(browser, url, { settings = {}, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const stored = JSON.stringify({ temperature: 0, device: "cpu", ...settings });
@@ -40,10 +40,12 @@ export async function openPage(browser, url, { settings = {}, ...options } = {})
   }, stored);
   const page = await context.newPage();
   const problems = [];
+  const requests = [];
+  context.on("request", (request) => requests.push(request.url()));
   page.on("pageerror", (error) => problems.push(String(error)));
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   await page.goto(url);
-  return { page, context, problems };
+  return { page, context, problems, requests };
 }
 
 export const messageBox = (page) => page.getByRole("textbox", { name: "Message" });
