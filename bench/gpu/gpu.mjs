@@ -42,6 +42,14 @@ device.addEventListener?.('uncapturederror', event => {
   process.exitCode = 1;
 });
 
+let nowhere;
+/// A device that computes nothing but compiles what is experimental.
+export async function nullDevice() {
+  nowhere ??= create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  const nobody = await nowhere.requestAdapter();
+  return nobody.requestDevice({ requiredFeatures: features.filter(f => nobody.features.has(f)) });
+}
+
 const kernels = new URL('../../src/backends/webgpu/kernels/', import.meta.url),
   texts = {};
 // A name with a slash is a file of the caller's, relative to this folder.

@@ -78,7 +78,7 @@ async function productError(kind, w, x, out, t, ks) {
 }
 
 async function products(validate) {
-  const counts = software ? [17, 70] : [8, 16, 17, 32, 64, 512, 2048];
+  const counts = software ? [17, 70] : [16, 32, 64, 512, 2048];
   for (const family of Object.keys(FAMILIES))
     for (const [name, shape] of Object.entries(SHAPES)) {
       if (name === 'head' || (family !== 'q4' && name !== 'gate_up')) continue;
@@ -90,7 +90,7 @@ async function products(validate) {
         queue.writeBuffer(params, 0, new Uint32Array([t]));
         const line = [],
           floats = buffer(t * shape[1] * 4),
-          y = buffer((t <= 128 ? 8 : t <= 512 ? 2 : 1) * t * shape[0] * 4);
+          y = buffer((t <= 128 ? 8 : 2) * t * shape[0] * 4);
         await fill(floats, 6, 0x80ffffff, 0x3f000000);
         for (const kind of KINDS) {
           if (t <= 16 && kind === 'dot') continue;
@@ -108,7 +108,8 @@ async function products(validate) {
             const bk = kind === 'dot' ? 32 : tile[2],
               best = parts(kind, tile, ...shape, t);
             if (shape[1] % bk !== 0) continue;
-            for (const ks of family === 'q4' && t <= 64 && tile === tiles[0] ? [1, 2, 4, 8] : [best]) {
+            const around = new Set([best, Math.max(1, best / 2), Math.min(t <= 64 ? 8 : 2, best * 2)]);
+            for (const ks of family === 'q4' && t < 2048 && tile === tiles[0] ? around : [best]) {
               const list = [];
               for (const w of t <= 64 ? ws : ws.slice(0, 1)) list.push(await gemm(kind, tile, ks, w, t, x, y));
               const s = (await time(list, 3)) / list.length;

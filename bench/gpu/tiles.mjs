@@ -30,26 +30,19 @@ export function matrixTile([bm, bn, bk, wm, wn]) {
 /// As gemm.cc chooses.
 export const TILES = {
   matrix: t =>
-    t <= 16 ? [16, 64, 64, 1, 4] : t <= 32 ? [32, 128, 64, 1, 4] : t <= 64 ? [64, 128, 64, 2, 2] : [128, 128, 64, 2, 2],
-  dot: t => (t <= 16 ? 1 : t <= 32 ? 2 : t <= 64 ? 4 : 8),
+    t <= 16 ? [16, 64, 64, 1, 4] : t <= 32 ? [32, 128, 64, 1, 4] : t <= 64 ? [64, 64, 64, 2, 2] : [128, 128, 32, 2, 2],
+  dot: t => (t <= 16 ? 1 : t <= 32 ? 2 : 4),
 };
 /// Other tiles that are measured, by the number of tokens.
+const MATRIX_RIVALS = [
+  [16, [16, 256, 64, 1, 4], [16, 128, 32, 1, 2], [16, 128, 128, 1, 8]],
+  [32, [32, 256, 64, 1, 4], [32, 128, 64, 1, 2], [32, 128, 32, 1, 4], [32, 128, 64, 1, 8]],
+  [64, [64, 128, 32, 2, 2], [64, 64, 64, 1, 4], [64, 128, 64, 1, 4]],
+  [Infinity, [128, 128, 64, 2, 2], [128, 64, 64, 2, 2], [64, 128, 32, 1, 4]],
+];
 export const RIVALS = {
-  matrix: t =>
-    t <= 16
-      ? [[16, 128, 64, 1, 4]]
-      : t <= 32
-        ? [
-            [32, 64, 64, 1, 4],
-            [32, 128, 128, 1, 4],
-          ]
-        : t <= 64
-          ? [[64, 64, 64, 2, 2]]
-          : [
-              [128, 128, 32, 2, 2],
-              [128, 128, 64, 2, 4],
-            ],
-  dot: t => (t <= 32 ? [4] : t <= 64 ? [2] : [4]),
+  matrix: t => MATRIX_RIVALS.find(([most]) => t <= most).slice(1),
+  dot: t => (t <= 32 ? [] : t <= 64 ? [2] : [8]),
 };
 export function gemm(kind, tile, ks, w, t, x, out, { symbol = 0, epilogue = 'epilogue_none' } = {}) {
   const common = { KS: ks, ...w.consts, N: w.n, ROWS_SYMBOL: symbol, ROWS_MULTIPLE: 1, OUT_STRIDE: w.n, OUT_COL0: 0 },
@@ -68,12 +61,13 @@ export function gemm(kind, tile, ks, w, t, x, out, { symbol = 0, epilogue = 'epi
     [Math.ceil(t / tile[0]), Math.ceil(w.n / tile[1]), ks],
   );
 }
-/// Parts of K by which `t` tokens make about 264 workgroups, two for each of 132 multiprocessors.
+/// Parts of K, as gemm.cc.
 export function parts(kind, tile, n, k, t) {
   const [bm, bn, bk] = kind === 'dot' ? [16 * tile, 128, 32] : tile;
+  const most = kind === 'dot' ? (t <= 64 ? 900 : 400) : bm <= 16 ? 512 : 320;
   const groups = Math.ceil(t / bm) * Math.ceil(n / bn);
   let ks = 1;
-  while (groups * ks * 2 <= 320 && k / bk / (ks * 2) >= 8 && ks < 8) ks *= 2;
+  while (ks < 8 && groups * ks * 2 <= most && k / bk / (ks * 2) >= 8) ks *= 2;
   return ks;
 }
 export const put = kind => (kind === 'dot' ? ['q8_block', 'put_q8'] : ['put_f16']);
@@ -88,9 +82,10 @@ export const attentionConsts = {
   WINDOW: 0,
   SCALE: { f32: 1 / Math.sqrt(MODEL.headDim) },
   SOFTCAP: { f32: 0 },
+  RUNS: Math.min(8, Math.floor(64 / perKv)),
 };
 export function attention(kind, q, k, v, out, t, as = kind === 'matrix' ? 'f16' : 'f32') {
-  const grid = [MODEL.kvHeads, Math.ceil(t / Math.floor(64 / perKv))],
+  const grid = [MODEL.kvHeads, Math.ceil(t / Math.floor(64 / perKv)), attentionConsts.RUNS],
     stride = MODEL.heads * MODEL.headDim;
   const buffers = { 0: q, 1: k, 2: params, 3: v, 4: out },
     view = as === 'f32' ? { OUT_STRIDE: stride, OUT_COL0: 0 } : {};

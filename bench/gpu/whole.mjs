@@ -190,7 +190,7 @@ export async function whole() {
           `ms of the last ${chunk}:${split}`,
       );
     }
-    for (const t of software ? [17] : [8, 16, 32, 64]) {
+    for (const t of software ? [17] : [16, 32, 64]) {
       setParams(t, 128);
       const made = await wholeStep(kind, model, t, true),
         s = await time(made.steps, 5);

@@ -26,7 +26,10 @@ void add_attention(const Emitter& e, const graph::AttentionAttrs& attrs, Dispatc
   d.constants.add("WINDOW", attrs.window);
   d.constants.add("SCALE", attrs.scale);
   d.constants.add("SOFTCAP", attrs.softcap);
-  d.grid = {grid_constant(attrs.n_kv_heads), grid_rows(graph::Dim::tokens(), kRows / per_kv), {}};
+  const uint32_t tokens = kRows / per_kv;
+  const uint32_t runs = std::min(tokens, 8u);  // workgroups that find no run end at once
+  d.constants.add("RUNS", runs);
+  d.grid = {grid_constant(attrs.n_kv_heads), grid_rows(graph::Dim::tokens(), tokens), grid_constant(runs)};
 }
 
 Result<void> dispatch_flash(Emitter& e, graph::NodeId node, Dispatch d, const View& q, const View& out) {

@@ -4,8 +4,8 @@
 // loads of keys and values. Blocks of 32 positions, which lie in one page (PAGE is a multiple of 32). Scores: an
 // invocation has 4 rows x 4 positions, 32 of HD dims lying in workgroup memory at a time (14.5 KiB in all). Softmax: 4
 // rows x 4 other positions. Values: 4 QUADS rows x 8 dims, straight from the cache. HD is 32, 64, 128 or 256; QUADS =
-// max(HD / 64, 1). Tokens of one sequence that follow each other are a run; the tile goes through the cache once for
-// each of its runs. The last tiles, which see most, begin first. Composed with attended_*.wgsl, which stores.
+// max(HD / 64, 1). Tokens of one sequence that follow each other are a run, with a cache of its own; workgroup z of RUNS
+// takes every RUNS-th run of the tile. The last tiles, which see most, begin first. Composed with attended_*.wgsl, which stores.
 // Measured on an H200: 23 TFLOP/s over a prompt of 2048, 11 over 512.
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;        // [T] rows Q_STRIDE apart, from column Q_COL0 on
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;  // [pages][KV_HEADS][PAGE][HD / 8] of 8 f16
@@ -25,6 +25,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
   let t = index & 127u;
   let count = params[0]; let kv = wid.x;
   let base = ((count + TOKENS - 1u) / TOKENS - 1u - wid.y) * TOKENS; let end = min(base + TOKENS, count);
+  if (wid.z > 0u) {
+    var more = 0u;  // runs beyond the first
+    for (var i = base + 1u; i < end; i++) {
+      more += select(0u, 1u, params[P_SEQUENCES + i] != params[P_SEQUENCES + i - 1u]);
+    }
+    if (wid.z > more) { return; }
+  }
   let rows = t / 8u; let c = t % 8u;                 // scores: rows 4 * rows ..., positions c + 8 j
   let quad = t % 16u; let four = t / 16u;            // softmax: rows 4 * quad ..., positions 4 * four ...
   let d8 = t % DG; let strip = t / DG * QUADS;       // values: dims 8 * d8 ..., rows 4 * strip ...
@@ -43,12 +50,16 @@ $for a 4
 $end
 $end
   var run = base;
-  while (run < end) {
+  for (var n = 0u; run < end; n++) {
     let seq = params[P_SEQUENCES + run]; let first_page = P_PAGES + params[P_SEQS + 4u * seq + 1u];
     var stop = run + 1u;
     while (stop < end) {
       if (params[P_SEQUENCES + stop] != seq) { break; }
       stop++;
+    }
+    if (n % RUNS != wid.z) {
+      run = stop;
+      continue;
     }
     let lowest = params[P_POSITIONS + run]; let highest = params[P_POSITIONS + stop - 1u];
     var begin = 0u;
@@ -144,7 +155,7 @@ $end
 $for a 4
       {
         let row = 4u * (strip + $u$u) + $a$u; let token = base + row / GQ;
-        if (row < TOKENS * GQ && token < end) {
+        if (sum[$a$] > 0.0) {  // a row of this workgroup's runs
           put8(token, kv * GQ + row % GQ, d8, o$u$_$a$ / sum[$a$], p$u$_$a$ / sum[$a$]);
         }
       }

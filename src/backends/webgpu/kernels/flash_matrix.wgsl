@@ -27,6 +27,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
   let t = index % 128u;  // says that t < 128, which lets the compiler drop bounds checks on workgroup memory
   let count = params[0]; let kv = wid.x;
   let base = ((count + TOKENS - 1u) / TOKENS - 1u - wid.y) * TOKENS; let end = min(base + TOKENS, count);
+  if (wid.z > 0u) {
+    var more = 0u;  // runs beyond the first
+    for (var i = base + 1u; i < end; i++) {
+      more += select(0u, 1u, params[P_SEQUENCES + i] != params[P_SEQUENCES + i - 1u]);
+    }
+    if (wid.z > more) { return; }
+  }
   let sg = t / 32u; let row = t / 2u; let col = (t & 1u) * 32u;  // 2 invocations a row
   let token = base + row / GQ; let is_row = row < TOKENS * GQ && token < end;
   let position = i32(params[P_POSITIONS + min(token, count - 1u)]);
@@ -42,18 +49,23 @@ $for d DS
   let q$d$ = left(sg * 16u * P + $d$u * 16u);
   var o$d$ = Sums();
 $end
-  var run = base;
-  while (run < end) {
+  var run = base; var is_mine = false;  // whether this invocation's row is of one of this workgroup's runs
+  for (var n = 0u; run < end; n++) {
     let seq = params[P_SEQUENCES + run]; let first_page = P_PAGES + params[P_SEQS + 4u * seq + 1u];
     var stop = run + 1u;
     while (stop < end) {
       if (params[P_SEQUENCES + stop] != seq) { break; }
       stop++;
     }
+    if (n % RUNS != wid.z) {
+      run = stop;
+      continue;
+    }
     let lowest = params[P_POSITIONS + run]; let highest = params[P_POSITIONS + stop - 1u];
     var begin = 0u;
     if (WINDOW > 0u) { begin = (max(lowest + 1u, WINDOW) - WINDOW) / 64u * 64u; }
     last = select(-1, position, is_row && token >= run && token < stop);
+    is_mine = is_mine || last >= 0;
     first = select(0, last + 1 - i32(WINDOW), WINDOW > 0u);
     var m = NOTHING; var l = 0.0; var inverse = 0.0;
     for (var turn = 0u; turn < 2u; turn++) {
@@ -127,7 +139,7 @@ $for d DS
   put_sums(strip + ($d$u % 4u) * 16u, o$d$);
   if ($d$u % 4u == 3u) {
     workgroupBarrier();
-    if (is_row) {
+    if (is_mine) {
       for (var i = 0u; i < 4u; i++) {
         let a = get_floats(mine + 8u * i); let b = get_floats(mine + 8u * i + 4u);
         put8(token, kv * GQ + row % GQ, ($d$u / 4u) * 8u + col / 8u + i, a, b);
