@@ -459,7 +459,8 @@ async function flashMatrix() {
     await oneFlash([MATRICES, `attended_${kind}`, 'flash_matrix'], { hd, gq, page, window, softcap, kind });
 }
 
-/// Whether Tint takes the shaders with matrices, as gemm.cc and flash.cc compose them: on a device that computes nothing.
+/// Whether Tint takes the shaders with matrices, as gemm.cc and flash.cc compose them: on a device that computes
+/// nothing.
 async function compiled() {
   const device = await nullDevice(),
     gemm = { ...P, KS: 2, G: 128, N: 4096, SCALES: 9, ROW_SCALES: 128, ROWS_SYMBOL: 0, ROWS_MULTIPLE: 1 },

@@ -1,12 +1,12 @@
 // out[t, head] = softmax(softcap(q K^T * SCALE)) V over the positions that a token sees, for many tokens and a paged
 // f16 cache: online softmax (Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022). Workgroup = (kv head,
-// TOKENS = 64 / GQ tokens), 128 invocations, so that a tile has 64 rows: every token's GQ query heads, which share the
-// loads of keys and values. Blocks of 32 positions, which lie in one page (PAGE is a multiple of 32). Scores: an
+// TOKENS = 64 / GQ tokens, z), 128 invocations, so that a tile has 64 rows: every token's GQ query heads, which share
+// the loads of keys and values. Blocks of 32 positions, which lie in one page (PAGE is a multiple of 32). Scores: an
 // invocation has 4 rows x 4 positions, 32 of HD dims lying in workgroup memory at a time (14.5 KiB in all). Softmax: 4
 // rows x 4 other positions. Values: 4 QUADS rows x 8 dims, straight from the cache. HD is 32, 64, 128 or 256; QUADS =
-// max(HD / 64, 1). Tokens of one sequence that follow each other are a run, with a cache of its own; workgroup z of RUNS
-// takes every RUNS-th run of the tile. The last tiles, which see most, begin first. Composed with attended_*.wgsl, which stores.
-// Measured on an H200: 23 TFLOP/s over a prompt of 2048, 11 over 512.
+// max(HD / 64, 1). Tokens of one sequence that follow each other are a run, with a cache of its own; workgroup z of
+// RUNS takes every RUNS-th run of the tile. The last tiles, which see most, begin first. Composed with
+// attended_*.wgsl, which stores. Measured on an H200: 23 TFLOP/s over a prompt of 2048, 11 over 512.
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;        // [T] rows Q_STRIDE apart, from column Q_COL0 on
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;  // [pages][KV_HEADS][PAGE][HD / 8] of 8 f16
 @group(0) @binding(2) var<storage, read> params: array<u32>;
