@@ -11,6 +11,7 @@ import { openDevice } from "../src/gpu.js";
 import type { DeviceLimits } from "../src/gpu.js";
 import { GpuHost } from "../src/gpu_host.js";
 import { nodeFiles, nodeGpu, readModule, repositoryPath } from "../src/node.js";
+import { readPlan } from "../src/plan.js";
 
 const demo = repositoryPath("models/tern-demo-q8_0.gguf");
 const goldenFolder = repositoryPath("tests/data/golden");
@@ -114,6 +115,22 @@ test("WebAssembly and the native program make the same plan for the same device"
     const engine = await open(path, { chunk: 64, context: 256 });
     const words = execFileSync(repositoryPath("build/tests/plan_words"), [path, JSON.stringify(facts), "64", "256"]);
     assert.ok(words.equals(new Uint8Array(engine.plan().buffer)), path);
+  }
+});
+
+test("a device with subgroup matrices gets kernels that compile", async () => {
+  // No device that computes has both: Dawn's null backend compiles and takes what is experimental.
+  const nowhere = await nodeGpu(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
+  const [device, poor] = await openDevice(nowhere);
+  const wide = { subgroup_min: 32, subgroup_max: 32, max_workgroup_bytes: 49152, max_invocations: 1024 };
+  const facts = { ...poor, software: false, packed_dot: true, subgroup_matrix: true, ...wide };
+  const words = execFileSync(repositoryPath("build/tests/plan_words"), [demo, JSON.stringify(facts), "512", "1024"]);
+  const plan = readPlan(new Uint32Array(words.buffer.slice(words.byteOffset, words.byteOffset + words.length)));
+  const names = new Set(plan.pipelines.map((p) => p.name));
+  assert.ok(names.has("gemm_matrix") && names.has("flash_matrix"), [...names].join(" "));
+  for (const { name, source } of plan.pipelines) {
+    const { messages } = await device.createShaderModule({ code: source }).getCompilationInfo();
+    assert.equal(messages.map((m) => m.message).join("; "), "", name);
   }
 });
 
