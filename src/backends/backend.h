@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <string>
@@ -38,6 +40,8 @@ struct OutputRoom : std::span<std::byte> {
   OutputRoom(Values&& values)  // NOLINT: any array of the right kind is such a room
       : span(std::as_writable_bytes(std::span(values))) {}
 };
+
+using ReleaseRows = std::function<void(uint32_t row0, uint32_t n)>;
 
 struct Backend {
   virtual ~Backend() = default;
@@ -75,6 +79,14 @@ struct Backend {
   /// Bytes of rows worth giving to upload_rows() at a time where the file is mapped: large enough to be cheap, small
   /// enough not to count in memory.
   virtual uint64_t upload_bytes() const { return uint64_t{4} << 20; }
+  /// Takes a weight that lies in host memory, pieces as in import_host(), and repacks it when steps first use it, so
+  /// that a first token does not wait for that; nullopt where weights have to be uploaded. `release` is called, by any
+  /// thread, when rows [row0, row0 + n) are not read again.
+  virtual Result<std::optional<Buffer>> repack_later(const graph::Plan& /*plan*/, uint32_t /*weight*/,
+                                                     std::span<const std::span<const std::byte>> /*pieces*/,
+                                                     ReleaseRows /*release*/) {
+    return std::nullopt;
+  }
   virtual void free(Buffer buffer) = 0;
 
   /// Starts what load() of this plan will wait for (compiling kernels) and returns at once, so that it goes on while

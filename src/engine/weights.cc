@@ -136,7 +136,8 @@ class Placer {
   Result<backends::Buffer> place(uint32_t w) {
     const graph::Weight& weight = plan_.weights[w];
     const uint64_t bytes = TRY(file_bytes(weight));
-    if (const auto pieces = importable(w)) {
+    const auto pieces = mapped_pieces(weight);
+    if (pieces && backend_.uses_file_layout(plan_, w)) {
       const auto buffer = TRY(backend_.import_host(*pieces));
       advance(bytes);
       return buffer;
@@ -145,6 +146,12 @@ class Placer {
       const auto buffer = TRY(backend_.import_own(cache_->cached->weight(w)));
       advance(bytes);
       return buffer;
+    }
+    if (pieces && !cache_) {
+      if (const auto buffer = TRY(backend_.repack_later(plan_, w, *pieces, releaser(weight)))) {
+        advance(bytes);
+        return *buffer;
+      }
     }
     const auto buffer = TRY(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight));
     if (weight.slices.empty()) {
@@ -160,10 +167,21 @@ class Placer {
     return buffer;
   }
 
-  /// The weight as runs of mapped memory, adjacent rows as one; nullopt when the backend has to have its own copy.
-  std::optional<Pieces> importable(uint32_t w) const {
-    const graph::Weight& weight = plan_.weights[w];
-    if (weight.slices.empty() || !backend_.uses_file_layout(plan_, w)) return std::nullopt;
+  /// Gives rows of a weight back to the file's map, slice by slice.
+  backends::ReleaseRows releaser(const graph::Weight& weight) const {
+    return [&files = files_, slices = weight.slices](uint32_t row0, uint32_t n) {
+      uint32_t first = 0;  // row of the weight
+      for (const graph::WeightSlice& slice : slices) {
+        const uint32_t begin = std::max(row0, first), end = std::min(row0 + n, first + slice.rows);
+        if (begin < end) files.release_rows(slice.tensor, slice.row0 + (begin - first), end - begin);
+        first += slice.rows;
+      }
+    };
+  }
+
+  /// The weight as runs of mapped memory, adjacent rows as one; nullopt when some of it is not mapped.
+  std::optional<Pieces> mapped_pieces(const graph::Weight& weight) const {
+    if (weight.slices.empty()) return std::nullopt;
     Pieces pieces;
     for (const graph::WeightSlice& slice : weight.slices) {
       const auto rows = mapped(weight, slice, 0, slice.rows);

@@ -12,8 +12,9 @@
 
 namespace tern::engine {
 
-/// One buffer per plan.weights. `files` must outlive them: imported weights stay where they are mapped. Weights that
-/// were copied are released from the map, so that they are not resident twice.
+/// One buffer per plan.weights. `files` must outlive them: imported weights stay where they are mapped, and the backend
+/// may repack others when it first needs them (not with a cache: all are needed for its file). Weights that were copied
+/// are released from the map, so that they are not resident twice.
 /// With a cache, weights in the backend's own layout come from it when it fits, else it is written; a cache that cannot
 /// be read or written is no error.
 /// Errors: kOutOfMemory, kIo and kInvalidFile naming the tensor, kInvalidArgument for slices the files do not have.

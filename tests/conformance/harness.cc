@@ -90,7 +90,7 @@ std::vector<float> Model::embedded(graph::ValueId of, int32_t id) const {
   return decoded(of)[static_cast<size_t>(id)];
 }
 
-Player::Player(const Candidate& candidate, const Model& model, bool fuse) {
+Player::Player(const Candidate& candidate, const Model& model, bool fuse, bool later) : later_(later) {
   auto backend = backends::make_backend(
       candidate.backend, {.threads = candidate.threads, .isa = candidate.isa, .activations = candidate.activations});
   EXPECT_TRUE(backend) << backend.error().to_string();
@@ -130,6 +130,10 @@ Result<backends::Buffer> Player::place(const Model& model, uint32_t weight) {
     pieces.push_back(std::span(tensor.bytes).subspan(slice.row0 * row_bytes, slice.rows * row_bytes));
   }
   if (!pieces.empty() && backend_->uses_file_layout(plan_, weight)) return backend_->import_host(pieces);
+  if (!pieces.empty() && later_) {
+    const auto release = [this](uint32_t, uint32_t n) { released_rows_ += n; };
+    if (const auto buffer = TRY(backend_->repack_later(plan_, weight, pieces, release))) return *buffer;
+  }
   const backends::Buffer buffer = TRY(backend_->alloc(backend_->weight_bytes(plan_, weight), backends::Usage::kWeight));
   if (pieces.empty()) pieces.push_back(std::as_bytes(std::span(w.constant)));
   uint32_t row = 0;

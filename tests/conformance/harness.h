@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -95,7 +96,8 @@ class Model {
 /// A model loaded on a backend.
 class Player {
  public:
-  Player(const Candidate& candidate, const Model& model, bool fuse = true);
+  /// later: weights are given to Backend::repack_later() where it takes them. The model must outlive the player.
+  Player(const Candidate& candidate, const Model& model, bool fuse = true, bool later = false);
 
   /// nullptr when loading failed as listed in unsupported(); a test then returns.
   static std::unique_ptr<Player> make(const Candidate& candidate, const Model& model, std::string_view case_name);
@@ -106,11 +108,15 @@ class Player {
   const Result<backends::PlanId>& plan_id() const { return plan_id_; }
   backends::Backend& backend() { return *backend_; }
   const graph::Plan& plan() const { return plan_; }
+  /// Rows of weights that the backend said it does not read again; rows may be told twice.
+  uint64_t released_rows() const { return released_rows_; }
 
  private:
   std::unique_ptr<backends::Backend> backend_;
   graph::Plan plan_;
   Result<backends::PlanId> plan_id_ = fail(ErrorCode::kInternal, "Not loaded.");
+  bool later_ = false;
+  std::atomic<uint64_t> released_rows_{0};
 
   Result<backends::PlanId> load(const Model& model);
   Result<backends::Buffer> place(const Model& model, uint32_t weight);

@@ -157,6 +157,14 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+/// The first steps repack weights (Backend::repack_later).
+Result<void> warm_up(engine::Model& model) {
+  Run run(model);
+  TRY(run.add(random_tokens(1, model.hparams.vocab, 1)));
+  TRY(run.prefill());
+  return run.decode(2);
+}
+
 Result<Prefill> measure_prefill(engine::Model& model, const BenchOptions& options, const StepCost& cost) {
   std::vector<double> seconds;
   for (uint32_t r = 0; r < options.repeats; ++r) {
@@ -286,6 +294,7 @@ Result<void> bench(BenchOptions options) {
   const size_t parts = options.batches.size() + 1;
   Report report;
   bar.update(0, parts);
+  if (options.generate > 1) TRY(warm_up(model));
   report.prefill = TRY(measure_prefill(model, options, cost));
   for (const uint32_t batch : options.batches) {
     bar.update(1 + report.decodes.size(), parts);

@@ -1,5 +1,6 @@
 #include "backends/cpu/cpu_backend.h"
 
+#include <algorithm>
 #include <array>
 
 #include "backends/cpu/op_cost.h"
@@ -128,8 +129,21 @@ class CpuBackend final : public HostBackend {
     });
     return {};
   }
+  Result<std::optional<Buffer>> repack_later(const graph::Plan& plan, uint32_t weight,
+                                             std::span<const std::span<const std::byte>> pieces,
+                                             ReleaseRows release) override {
+    const auto panels = layout(plan, weight);
+    if (!panels) return std::nullopt;
+    WeightRows rows = TRY(WeightRows::make(plan.weights[weight], pieces));
+    const Buffer buffer = TRY(alloc(panels->bytes(), Usage::kWeight));
+    std::byte* memory = TRY(memory_.writable(buffer)).data();
+    sources_.resize(std::max<size_t>(sources_.size(), buffer.id + 1));
+    sources_[buffer.id] = std::make_unique<cpu::PanelSource>(*panels, std::move(rows), memory, std::move(release));
+    return buffer;
+  }
   void free(Buffer buffer) override {
     runner_.wait(last_.job);
+    if (buffer.id < sources_.size()) sources_[buffer.id].reset();
     HostBackend::free(buffer);
   }
 
@@ -137,10 +151,13 @@ class CpuBackend final : public HostBackend {
                       std::span<const Buffer> values, uint32_t n_pages) override {
     auto loaded = std::make_unique<LoadedPlan>();
     loaded->bound = TRY(bind_plan(plan, target_.backend, memory_, weights, keys, values, n_pages));
+    uint64_t largest_pair = 0;
     for (uint32_t w = 0; w < weights.size(); ++w) {
       loaded->panels.push_back(TRY(panels_of(loaded->bound, w, weights[w])));
+      const cpu::Panels& panels = loaded->panels.back();
+      if (panels.source) largest_pair = std::max(largest_pair, 2 * panels.layout.panel_bytes());
     }
-    loaded->scratch = TRY(cpu::Scratch::make(loaded->bound, kernels_, pool_.threads()));
+    loaded->scratch = TRY(cpu::Scratch::make(loaded->bound, kernels_, pool_.threads(), largest_pair));
     for (cpu::StepCopy& step : loaded->steps) step = TRY(cpu::StepCopy::make(loaded->bound.limits));
     loaded->next_position =
         TRY(HostBlock::make(loaded->bound.limits.max_seqs * sizeof(uint64_t), "the positions of sequences"));
@@ -204,7 +221,8 @@ class CpuBackend final : public HostBackend {
                   bound.plan.weights[weight].name, memory.size(), panels->bytes());
     }
     bound.weights[weight].runs.clear();  // they are not rows
-    return cpu::Panels{*panels, memory.data(), kernels_.panel_kernel(panels->format)};
+    cpu::PanelSource* source = buffer.id < sources_.size() ? sources_[buffer.id].get() : nullptr;
+    return cpu::Panels{*panels, memory.data(), kernels_.panel_kernel(panels->format), source};
   }
 
   std::optional<cpu::PanelLayout> layout(const graph::Plan& plan, uint32_t weight) const {
@@ -239,8 +257,9 @@ class CpuBackend final : public HostBackend {
   const ActivationFormat activations_;
   Trace* const trace_;
   uint32_t ops_lane_ = 0;
-  std::vector<std::unique_ptr<LoadedPlan>> plans_;  // index: PlanId
-  std::array<LoadedPlan*, kInFlight> jobs_{};       // index: job % kInFlight
+  std::vector<std::unique_ptr<cpu::PanelSource>> sources_;  // index: Buffer; null where the panels are there
+  std::vector<std::unique_ptr<LoadedPlan>> plans_;          // index: PlanId
+  std::array<LoadedPlan*, kInFlight> jobs_{};               // index: job % kInFlight
   Last last_;
   ThreadPool pool_;
   JobRunner runner_;  // last: its thread uses all of the above

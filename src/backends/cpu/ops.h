@@ -2,7 +2,7 @@
 // What they compute is defined in ref/; how work is split never changes a result (kernels.h).
 #pragma once
 
-#include "backends/cpu/panels.h"
+#include "backends/cpu/panel_source.h"
 #include "backends/cpu/scratch.h"
 #include "base/thread_pool.h"
 
@@ -13,6 +13,12 @@ struct Panels {
   PanelLayout layout;
   const std::byte* data = nullptr;  // null: the weight stays in the file's layout
   const PanelKernel* kernel = nullptr;
+  PanelSource* source = nullptr;  // null: all panels are there
+
+  void decode_row(uint32_t row, std::span<std::byte> scratch, std::span<float> out) const {
+    if (source && !source->has(layout.panel_of(row))) return source->decode_row(row, out);
+    decode_panel_row(layout, data, row, scratch, out);
+  }
 };
 
 /// One op of one step, ready to be computed.

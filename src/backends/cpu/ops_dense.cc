@@ -43,7 +43,7 @@ void embed_token(const Run& run, size_t t, float factor, std::span<std::byte> sp
   for (; id >= table->weight->rows; ++table) id -= table->weight->rows;
   const std::span<float> out = run.out().row(t);
   if (const Panels* panels = run.panels_of(*table)) {
-    decode_panel_row(panels->layout, panels->data, id, spare, out);
+    panels->decode_row(id, spare, out);
   } else {
     table->weight->decode(id, out);
   }

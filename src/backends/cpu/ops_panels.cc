@@ -15,11 +15,47 @@ void quantize_rows(const Run& run, const QuantizeArgs& args) {
   });
 }
 
+/// Panels [begin, end) of args, made by the worker while it multiplies, as many at a time as fit into its scratch.
+void multiply_made(const Run& run, PanelArgs args, const PanelSource& source, const PanelLayout& layout,
+                   std::byte* made) {
+  const uint32_t halves = args.up > 0 ? 2 : 1;
+  const auto most = static_cast<uint32_t>(std::max<uint64_t>(1, kMadeBytes / (layout.panel_bytes() * halves)));
+  PanelArgs mine = args;
+  mine.w = reinterpret_cast<const uint8_t*>(made);
+  for (uint32_t begin = args.begin; begin < args.end; begin += most) {
+    const uint32_t n = std::min(most, args.end - begin);
+    PanelLayout there = layout;
+    there.segment_rows = n * kPanelRows;
+    there.rows = halves * there.segment_rows;
+    source.copy(args.first + begin, n, there, 0, made);
+    if (args.up > 0) source.copy(args.first + args.up + begin, n, there, n, made);
+    mine.panels = there.panels();
+    mine.first = 0 - begin;  // panel `begin` of the product is number 0 of those made
+    mine.up = args.up > 0 ? n : 0;
+    mine.begin = begin;
+    mine.end = begin + n;
+    run.kernels.linear_panels(mine);
+  }
+}
+
+/// Panels [args.begin, args.end), made where they are not yet.
+void multiply_share(const Run& run, const PanelArgs& args, const Panels& panels, uint32_t worker) {
+  if (!panels.source || panels.source->complete()) return run.kernels.linear_panels(args);
+  if (run.scratch.step == 1) {
+    return multiply_made(run, args, *panels.source, panels.layout, run.scratch.made_of_worker(worker));
+  }
+  for (const uint32_t first : {args.first, args.first + args.up}) {
+    panels.source->make(first + args.begin, first + args.end);
+  }
+  run.kernels.linear_panels(args);
+}
+
 /// Panels split over the pool. Few tokens: one contiguous share each, because threads that alternate in pieces of some
 /// hundred KB read fast memory at two thirds of its speed. Many: pieces of four panels or more, so that a thread that
 /// loses its core does not hold up the others.
-void multiply_shares(const Run& run, const PanelArgs& args, uint32_t panels) {
+void multiply_shares(const Run& run, const PanelArgs& args, const Panels& weight) {
   constexpr uint32_t kStream = 32, kUnit = 4;
+  const uint32_t panels = weight.layout.segment_panels();
   const bool stream = args.m <= kStream;
   const uint32_t unit = stream ? 1 : kUnit, units = (panels + unit - 1) / unit;
   const size_t cost = size_t{kPanelRows} * unit * args.k * args.m / 8 * (args.up > 0 ? 2 : 1);
@@ -30,7 +66,7 @@ void multiply_shares(const Run& run, const PanelArgs& args, uint32_t panels) {
     mine.scratch = run.scratch.of_worker(worker);
     mine.begin = static_cast<uint32_t>(begin) * unit;
     mine.end = std::min(static_cast<uint32_t>(end) * unit, panels);
-    run.kernels.linear_panels(mine);
+    multiply_share(run, mine, weight, worker);
   });
 }
 
@@ -80,7 +116,7 @@ void multiply_panels(const Run& run, const LinearArgs& args, const Panels& panel
                      .residual = args.residual ? args.residual + t0 : nullptr,
                      .activation = args.activation,
                      .ahead = prefetch_distance(std::min(m, panels.kernel->max_tile))},
-                    n);
+                    panels);
   }
 }
 

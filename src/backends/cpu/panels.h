@@ -44,12 +44,21 @@ struct PanelLayout {
   uint32_t padded_cols() const { return (cols + shape.block - 1) / shape.block * shape.block; }
   uint32_t segment_panels() const { return (segment_rows + kPanelRows - 1) / kPanelRows; }
   uint32_t panels() const { return rows / segment_rows * segment_panels(); }
-  uint64_t bytes() const { return uint64_t{panels()} * (padded_cols() / shape.block) * shape.block_bytes; }
+  uint64_t panel_bytes() const { return uint64_t{padded_cols() / shape.block} * shape.block_bytes; }
+  uint64_t bytes() const { return panels() * panel_bytes(); }
   /// Panel and lane of a row.
   uint32_t panel_of(uint32_t row) const {
     return row / segment_rows * segment_panels() + row % segment_rows / kPanelRows;
   }
   uint32_t lane_of(uint32_t row) const { return row % segment_rows % kPanelRows; }
+  /// The row in lane 0 of a panel, and how many rows the panel has.
+  uint32_t first_row(uint32_t panel) const {
+    return panel / segment_panels() * segment_rows + panel % segment_panels() * kPanelRows;
+  }
+  uint32_t rows_of(uint32_t panel) const {
+    const uint32_t left = segment_rows - panel % segment_panels() * kPanelRows;
+    return left < kPanelRows ? left : kPanelRows;
+  }
   /// Where the blocks of a panel in the K-block at column k0 begin.
   uint64_t offset(uint32_t panel, uint32_t k0) const {
     const uint32_t here = padded_cols() - k0 < shape.k_block ? padded_cols() - k0 : shape.k_block;

@@ -84,7 +84,8 @@ uint64_t most_quantized_bytes(uint64_t cols) {
 
 }  // namespace
 
-Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads) {
+Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads,
+                              uint64_t largest_pair) {
   const Needs needs = needs_of(bound, kernels);
   Scratch out;
   out.x_rows = TRY(HostBlock::make(needs.linear_rows * sizeof(void*), "pointers to rows"));
@@ -98,6 +99,8 @@ Result<Scratch> Scratch::make(const BoundPlan& bound, const KernelTable& kernels
   out.parts = TRY(HostBlock::make(needs.part_floats * sizeof(float), "parts of attention"));
   out.floats_per_worker = needs.worker_floats;
   out.workers = TRY(HostBlock::make(needs.worker_floats * threads * sizeof(float), "the workers' scratch"));
+  out.made_bytes_per_worker = largest_pair == 0 ? 0 : std::max(kMadeBytes, largest_pair);
+  out.made = TRY(HostBlock::make(out.made_bytes_per_worker * threads, "panels made for one use"));
   for (const Call& call : bound.calls) {
     const graph::RopeAttrs* rope = rope_attrs(call);
     out.rope_table_of.push_back(rope ? TRY(rope_table(out, bound, call, rope->magnitude)) : UINT32_MAX);

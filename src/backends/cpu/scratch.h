@@ -26,6 +26,9 @@ struct AttentionTile {
 /// Rows of activations that a product with panels takes at a time.
 inline constexpr uint32_t kProductTokens = 512;
 
+/// Panels that a worker makes at a time, one at least: they stay in its L2 cache.
+inline constexpr uint64_t kMadeBytes = uint64_t{512} << 10;
+
 struct Scratch {
   uint64_t step = 0;  // number of the step at hand, from 1
 
@@ -46,8 +49,14 @@ struct Scratch {
   float* of_worker(uint32_t worker) const { return workers.as<float>().data() + worker * floats_per_worker; }
   HostBlock workers;
   size_t floats_per_worker = 0;
+  /// Room for panels that a worker makes for one use (panel_source.h).
+  std::byte* made_of_worker(uint32_t worker) const { return made.bytes().data() + worker * made_bytes_per_worker; }
+  HostBlock made;
+  size_t made_bytes_per_worker = 0;
 
-  static Result<Scratch> make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads);
+  /// largest_pair: bytes of two panels of the widest weight with a PanelSource; 0: there are none.
+  static Result<Scratch> make(const BoundPlan& bound, const KernelTable& kernels, uint32_t threads,
+                              uint64_t largest_pair);
 };
 
 }  // namespace tern::backends::cpu
