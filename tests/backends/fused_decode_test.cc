@@ -82,7 +82,7 @@ uint32_t dispatches_per_layer(const Kind& kind, uint32_t tokens, const graph::Ta
   for (const uint32_t layers : {2u, 3u}) {
     graph::Graph graph = model(layers, kind);
     EXPECT_TRUE(graph::run_passes(graph, target));
-    const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 16, .max_seqs = 16}, target);
+    const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 64, .max_seqs = 64}, target);
     EXPECT_TRUE(plan) << plan.error().to_string();
     if (!plan) return 0;
     n[layers - 2] = plan->program(tokens).n_steps;
@@ -113,7 +113,7 @@ TEST(FusedDecode, LeavesOtherModelsAndDevicesAlone) {
 std::set<std::string> kernels(const Kind& kind, uint32_t tokens, const graph::Target& target) {
   graph::Graph graph = model(2, kind);
   EXPECT_TRUE(graph::run_passes(graph, target));
-  const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 16, .max_seqs = 16}, target);
+  const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 64, .max_seqs = 64}, target);
   EXPECT_TRUE(plan) << plan.error().to_string();
   std::set<std::string> out;
   if (!plan) return out;
@@ -141,6 +141,22 @@ TEST(FusedPrefill, UsesTheBestProductsThereAre) {
   graph::Target small = matrices();
   small.gpu.max_workgroup_bytes = 16384;
   EXPECT_FALSE(kernels({}, 100, small).contains("gemm_matrix"));
+}
+
+/// Pipelines take time to compile: none for batches that cannot be.
+TEST(FusedPrefill, PlansForAsManySequencesAsThereMayBe) {
+  const auto most_tokens = [](uint32_t max_seqs) {
+    std::vector<uint32_t> out;
+    graph::Graph graph = model(1, {});
+    EXPECT_TRUE(graph::run_passes(graph, packed_dot()));
+    const auto plan = lower(graph, {.max_tokens = 512, .max_rows = 64, .max_seqs = max_seqs}, packed_dot());
+    EXPECT_TRUE(plan) << plan.error().to_string();
+    for (const graph::PlanProgram& program : plan->programs) out.push_back(program.max_tokens);
+    return out;
+  };
+  EXPECT_EQ(most_tokens(1), (std::vector<uint32_t>{1, 16, 512}));
+  EXPECT_EQ(most_tokens(16), (std::vector<uint32_t>{1, 2, 4, 8, 16, 512}));
+  EXPECT_EQ(most_tokens(20), (std::vector<uint32_t>{1, 2, 4, 8, 16, 32, 512}));
 }
 
 /// What is not such a model is played op by op, with the same tiles where the weights are quantised.
