@@ -1,5 +1,7 @@
 #include "io/gguf_writer.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -76,18 +78,24 @@ class Bytes {
   std::vector<std::byte> bytes_;
 };
 
+/// A device or a pipe: it is written to, where a file would be replaced.
+bool is_special(const std::string& path) {
+  struct stat status{};
+  return stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 }  // namespace
 
 GgufWriter::File::~File() {
   if (!handle) return;
   std::fclose(handle);
-  std::remove(partial.c_str());
+  if (partial != path) std::remove(partial.c_str());
 }
 
 Result<GgufWriter> GgufWriter::create(const std::string& path) {
   auto file = std::make_unique<File>();
   file->path = path;
-  file->partial = path + ".partial";
+  file->partial = is_special(path) ? path : path + ".partial";
   file->handle = std::fopen(file->partial.c_str(), "wb");
   if (!file->handle) return fail(ErrorCode::kIo, "Cannot create {}: {}.", file->partial, std::strerror(errno));
   return GgufWriter(std::move(file));
@@ -170,9 +178,10 @@ Result<void> GgufWriter::finish() {
   }
   std::FILE* const handle = std::exchange(file_->handle, nullptr);
   const bool closed = std::fclose(handle) == 0;
-  if (!closed || std::rename(file_->partial.c_str(), file_->path.c_str()) != 0) {
+  const bool in_place = file_->partial == file_->path;
+  if (!closed || (!in_place && std::rename(file_->partial.c_str(), file_->path.c_str()) != 0)) {
     const int error = errno;
-    std::remove(file_->partial.c_str());
+    if (!in_place) std::remove(file_->partial.c_str());
     return fail(ErrorCode::kIo, "Cannot finish {}: {}.", file_->path, std::strerror(error));
   }
   return {};

@@ -2,6 +2,10 @@
 // specification demands.
 #include "io/gguf_writer.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "io/gguf.h"
@@ -67,6 +71,27 @@ TEST(GgufWriter, AnUnfinishedFileNeverHasItsName) {
     EXPECT_FALSE(std::filesystem::exists(dir.path("a.gguf")));
   }
   EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
+// A name that is not a file's, such as /dev/null or a pipe, is written to and neither replaced nor removed.
+TEST(GgufWriter, APipeStaysAPipe) {
+  const std::string path = testing::TempDir() + "gguf_writer_pipe";
+  std::remove(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  auto writer = GgufWriter::create(path);
+  ASSERT_TRUE(writer) << writer.error().to_string();
+  ASSERT_TRUE(writer->write_header());
+  ASSERT_TRUE(writer->finish());
+  char magic[5] = {};
+  EXPECT_EQ(read(reader, magic, 4), 4);
+  EXPECT_STREQ(magic, "GGUF");
+  struct stat status{};
+  EXPECT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISFIFO(status.st_mode));
+  close(reader);
+  std::remove(path.c_str());
 }
 
 TEST(GgufWriter, RefusesWhatAGgufCannotHold) {
