@@ -292,9 +292,9 @@ Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, 
   TRY(graph::validate(graph));
   Emitter emitter(graph, target, key);
   const bool is_fused = match_fused_model(emitter) && !target.gpu.software;  // a CPU compiles slowly and gains nothing
-  for (const uint32_t max_tokens : {1u, 2u, 4u, 8u, 16u, 32u, 64u}) {
+  for (const uint32_t max_tokens : {1u, 2u, 4u, 8u, 16u, 32u, 64u, 512u}) {
     const bool is_batch = is_fused && max_tokens / 2 < key.max_seqs;  // so many single tokens may come together
-    const bool is_wanted = is_batch || max_tokens == 1 || max_tokens == 16;
+    const bool is_wanted = is_batch || max_tokens == 1 || max_tokens == 16 || (is_fused && max_tokens == 512);
     if (is_wanted && max_tokens < key.max_tokens) TRY(emitter.program(max_tokens));
   }
   TRY(emitter.program(key.max_tokens));

@@ -146,7 +146,7 @@ struct KernelDef {
 std::span<const KernelDef> kernel_defs();
 
 /// Programs: up to 1 token, up to 16, and all; where the model is fused (fused_model.h) also 2, 4, 8, 32 and 64, as far
-/// as there may be so many sequences: pipelines take time to compile.
+/// as there may be so many sequences (pipelines take time to compile), and 512.
 Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target);
 
 }  // namespace tern::backends::webgpu
