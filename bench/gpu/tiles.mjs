@@ -44,18 +44,18 @@ export const RIVALS = {
   matrix: t => MATRIX_RIVALS.find(([most]) => t <= most).slice(1),
   dot: t => (t <= 32 ? [] : t <= 64 ? [2] : [8]),
 };
-export function gemm(kind, tile, ks, w, t, x, out, { symbol = 0, epilogue = 'epilogue_none' } = {}) {
+export function gemm(kind, tile, ks, w, t, x, out, { symbol = 0, after = ['store_rows', 'epilogue_none'] } = {}) {
   const common = { KS: ks, ...w.consts, N: w.n, ROWS_SYMBOL: symbol, ROWS_MULTIPLE: 1, OUT_STRIDE: w.n, OUT_COL0: 0 },
     dot = ['q8_block', `dot_${w.family}`],
     buffers = { 0: w.buffer, 1: x, 2: params, 3: out };
   if (kind === 'dot')
-    return step([...dot, epilogue, 'gemm_dot'], { MA: tile, ...common }, buffers, [
+    return step([...dot, 'epilogue_none', 'gemm_dot'], { MA: tile, ...common }, buffers, [
       Math.ceil(t / (16 * tile)),
       Math.ceil(w.n / 128),
       ks,
     ]);
   return step(
-    [...dot, 'matrices', `half_${w.family}`, epilogue, 'gemm_matrix'],
+    [...dot, 'matrices', `half_${w.family}`, ...after, 'gemm_matrix'],
     { ...matrixTile(tile), ...common },
     buffers,
     [Math.ceil(t / tile[0]), Math.ceil(w.n / tile[1]), ks],

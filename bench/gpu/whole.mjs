@@ -89,14 +89,20 @@ async function wholeStep(kind, model, t, batch) {
         );
     }
     await norm(await product('o', l.o, xa));
-    const glu = await product('gate_up', l.gate_up, xn);
-    await add(
-      'rows_glu',
-      ['team_subgroup', ...put(kind), 'act_silu', 'rows_glu'],
-      { ...team, WG: 256, G: m.ff / 32, KS: glu },
-      { 0: xg, 1: y, 2: params },
-      [Math.ceil(m.ff / 1024), t],
-    );
+    if (kind === 'matrix' && parts(kind, TILES[kind](t), l.gate_up.n, l.gate_up.k, t) === 1) {
+      const s = await gemm(kind, TILES[kind](t), 1, l.gate_up, t, xn, xg, { after: ['store_glu', 'act_silu'] });
+      steps.push(s);
+      (kernels.gate_up ??= []).push(s);
+    } else {
+      const glu = await product('gate_up', l.gate_up, xn);
+      await add(
+        'rows_glu',
+        ['team_subgroup', ...put(kind), 'act_silu', 'rows_glu'],
+        { ...team, WG: 256, G: m.ff / 32, KS: glu },
+        { 0: xg, 1: y, 2: params },
+        [Math.ceil(m.ff / 1024), t],
+      );
+    }
     pending = await product('down', l.down, xg);
   }
   const wanted = batch ? t : 1;

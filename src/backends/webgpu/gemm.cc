@@ -132,7 +132,8 @@ void add_matrices(Constants& constants, uint32_t halves, uint32_t floats, uint32
   constants.add("TILE_BYTES", bytes);
 }
 
-GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, bool may_split) {
+GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, bool may_split,
+                       std::string_view store) {
   const PlaneLayout layout = PlaneLayout::of(*e.weight(node, 1));
   const uint64_t rows = e.most_rows(x.rows);
   const Tile tile = tile_of(e, gemm, rows, layout.cols);
@@ -142,7 +143,7 @@ GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x,
   d.files = {"q8_block", dot_file(layout.family), d.name};
   if (gemm == Gemm::kMatrix) {
     d.features = kMatrixFeatures;
-    d.files.insert(d.files.end(), {"matrices", half_file(layout.family)});
+    d.files.insert(d.files.end(), {"matrices", half_file(layout.family), store});
     add_matrix_tile(d.constants, tile);
   } else {
     d.constants.add("MA", tile.bm / 16);

@@ -35,7 +35,10 @@ struct GemmDispatch {
 };
 /// x: gemm_rows(). The caller adds a file epilogue_*.wgsl, binding 3 (the output), OUT_STRIDE and OUT_COL0. may_split:
 /// the output is `parts` matrices of all rows, one after the other, that wait to be summed.
-GemmDispatch make_gemm(Emitter& emitter, Gemm gemm, graph::NodeId node, const View& x, bool may_split);
+/// store: what a product on matrices does with its results (kernels/store_*.wgsl); the file may ask for other
+/// constants.
+GemmDispatch make_gemm(Emitter& emitter, Gemm gemm, graph::NodeId node, const View& x, bool may_split,
+                       std::string_view store = "store_rows");
 
 /// A linear without its epilogue (kernels/epilogue_*.wgsl) and output, whose activations are f32; none where the device
 /// or the family of the weight has no such product.

@@ -1,4 +1,4 @@
-// out[m, n] = epilogue(sum over k of x[m, k] * W[n, k]) for many rows m on subgroup matrices: f16 activations, weights
+// out[m, n] = store(sum over k of x[m, k] * W[n, k]) for many rows m on subgroup matrices: f16 activations, weights
 // of any family with a half_*.wgsl decoded to f16 on their way, f32 sums. Tile BM rows m x BN rows n x BK; WM x WN
 // subgroups of 32, each TM x TN matrices of 16 x 16. The next tile is fetched into registers while the present one is
 // multiplied. LA = BM BK / 8 / threads and LB = BN BK / 32 / threads: vectors of x and groups of weights a thread
@@ -6,12 +6,12 @@
 // Measured on an H200 with 128 x 128 x 32 in 2 x 2: 153-204 TFLOP/s at 512 rows, 205-217 at 2048.
 @group(0) @binding(1) var<storage, read> x: array<vec4<u32>>;  // [M][K / 8] of 8 f16
 @group(0) @binding(2) var<storage, read> params: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 const THREADS = WM * WN * 32u;
 const K = G * 32u;
 const STEPS = K / BK;
 const B = BM * P;                   // where the weights lie in `tile`, in halves
 const STRIP = 16u * F;              // floats of a subgroup's results in `tile`, a row of matrices at a time
+const ACROSS = 16u * TN / EACH;     // stores for a row of them
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) index: u32) {
   let t = index % THREADS;  // says that t < THREADS, which lets the compiler drop bounds checks on workgroup memory
@@ -31,7 +31,7 @@ $for u LA
 $end
 $for u LB
   let rb$u$ = (t + $u$u * THREADS) / (BK / 32u); let cb$u$ = (t + $u$u * THREADS) % (BK / 32u);
-  let wb$u$ = min(n0 + rb$u$, N - 1u);
+  let wb$u$ = weight_row(min(n0 + rb$u$, N - 1u));
   var w$u$ = w_group(wb$u$, min(first, STEPS - 1u) * (BK / 32u) + cb$u$);
 $end
   for (var k = first; k < end; k++) {
@@ -65,17 +65,16 @@ $end
     }
 $end
   }
-  // A row of matrices of every subgroup at a time through workgroup memory, where the epilogue and the edges are.
+  // A row of matrices of every subgroup at a time through workgroup memory, where what is stored and the edges are.
 $for i TM
   workgroupBarrier();
 $for j TN
   put_sums(sg * STRIP + $j$u * 16u, c$i$_$j$);
 $end
   workgroupBarrier();
-  for (var u = t % 32u; u < 256u * TN; u += 32u) {
-    let m = m0 + am + $i$u * 16u + u / (16u * TN); let n = n0 + bn + u % (16u * TN);
-    let v = get_float(sg * STRIP + u / (16u * TN) * F + u % (16u * TN));
-    if (m < n_rows && n < N) { out[(wid.z * n_rows + m) * OUT_STRIDE + OUT_COL0 + n] = epilogue(m, n, v); }
+  for (var u = t % 32u; u < 16u * ACROSS; u += 32u) {
+    let m = m0 + am + $i$u * 16u + u / ACROSS; let n = n0 + bn + u % ACROSS * EACH;
+    if (m < n_rows && n < N) { store(wid.z * n_rows + m, m, n, sg * STRIP + u / ACROSS * F + u % ACROSS * EACH); }
   }
 $end
 }
