@@ -2,6 +2,7 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/ref/ref_backend.h"
+#include "backends/webgpu/gpu_roofs.h"
 #include "backends/webgpu/webgpu_backend.h"
 #ifdef TERN_HAVE_NATIVE_GPU
 #include "backends/webgpu/native/adapters.h"
@@ -37,6 +38,15 @@ Result<std::vector<GpuDescription>> list_gpus() {
   return out;
 #else
   return fail(ErrorCode::kNotFound, "{}", kNoWgpu);
+#endif
+}
+
+Result<Roofs> measure_gpu(size_t index) {
+#ifdef TERN_HAVE_NATIVE_GPU
+  const auto device = TRY(webgpu::open_adapter(index));
+  return webgpu::measure_gpu_roofs(*device);
+#else
+  return fail(ErrorCode::kNotFound, "There is no GPU {}. {}", index, kNoWgpu);
 #endif
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/roofs.h"
 #include "base/result.h"
 #include "base/trace.h"
 #include "graph/plan.h"
@@ -107,6 +108,10 @@ struct Backend {
   virtual Result<Poll> poll(Ticket ticket, uint32_t output, OutputRoom out) = 0;
   /// Blocks until the ticket is done: for command lines and tests; never called in a browser.
   virtual void wait(Ticket ticket) = 0;
+
+  /// The limits of the device, while no step is in flight: for command lines; blocks for half a second.
+  /// Errors: the device's.
+  virtual Result<Roofs> measure_roofs() { return Roofs{}; }
 };
 
 /// Activations of products with quantised weights: int8 (bf16 with halves) where there are kernels for it, or always
@@ -134,5 +139,7 @@ struct GpuDescription {
 };
 /// The preferred one first. Errors: kNotFound, saying how to install WebGPU.
 Result<std::vector<GpuDescription>> list_gpus();
+/// The limits of the GPU at this place of list_gpus(). Errors: kUnsupported when it gives no device; the device's.
+Result<Roofs> measure_gpu(size_t index);
 
 }  // namespace tern::backends

@@ -126,6 +126,18 @@ TEST_P(Gpu, Experts) {
   expect_close(player.run(step), expected.run(step), 0, bound);
 }
 
+/// Limits that nothing in reach has: 1e6 GB/s and 1e9 operations in a nanosecond would be mistakes of the measurement.
+TEST(GpuRoofs, AreMeasured) {
+  const auto backend = backends::make_backend("gpu", {});
+  if (!backend) GTEST_SKIP() << backend.error().to_string();
+  const auto roofs = (*backend)->measure_roofs();
+  ASSERT_TRUE(roofs) << roofs.error().to_string();
+  for (const double limit : {roofs->read_gb_s, roofs->peak_gflop_s, roofs->peak_int8_gop_s}) {
+    EXPECT_GT(limit, 0);
+    EXPECT_LT(limit, 1e6);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, Gpu, testing::ValuesIn(formats::all().begin(), formats::all().end()),
                          [](const auto& test) { return std::string(test.param.name); });
 

@@ -8,7 +8,6 @@
 #include "apps/cli/bench_ops.h"
 #include "apps/cli/common.h"
 #include "apps/cli/terminal.h"
-#include "backends/cpu/roofs.h"
 #include "formats/random.h"
 
 namespace tern::cli {
@@ -301,7 +300,7 @@ Result<void> bench(BenchOptions options) {
     report.decodes.push_back(TRY(measure_decode(model, options, batch, cost)));
   }
   report.peak_rss = peak_rss_bytes();
-  report.roofs = backends::measure_roofs(model.backend->target().threads, options.model.isa);
+  report.roofs = model.backend->measure_roofs().value_or(backends::Roofs{});  // a full GPU has no room for it
   TRY(measure_ops(opened, options, report));
   bar.clear();
   if (options.json) {

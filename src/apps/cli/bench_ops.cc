@@ -28,7 +28,8 @@ double arithmetic_roof(std::span<const OpTime> ops, const backends::Roofs& roofs
     operations += op.operations;
     seconds += arithmetic_seconds(op, roofs);
   }
-  return seconds > 0 ? operations / seconds : roofs.peak_gflop_s * 1e9;
+  // A GPU, which times no ops here: of its two limits the one that nothing can beat.
+  return seconds > 0 ? operations / seconds : std::max(roofs.peak_gflop_s, roofs.peak_int8_gop_s) * 1e9;
 }
 
 double OpTime::share_of_limit(const backends::Roofs& roofs) const {

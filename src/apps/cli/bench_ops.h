@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/cpu/roofs.h"
+#include "backends/roofs.h"
 #include "base/json.h"
 #include "base/trace.h"
 

@@ -192,7 +192,8 @@ Result<void> print_metadata(const io::ModelFiles& files) {
 Result<void> print_devices() {
   const std::vector<backends::GpuDescription> gpus = TRY(backends::list_gpus());
   if (gpus.empty()) fmt::print("There is no GPU.\n");
-  for (const backends::GpuDescription& gpu : gpus) {
+  for (size_t i = 0; i < gpus.size(); ++i) {
+    const backends::GpuDescription& gpu = gpus[i];
     const graph::GpuFacts& facts = gpu.target.gpu;
     fmt::print("{}\n  kind        {}\n  features   {}{}{}\n", gpu.target.device, gpu.kind, facts.f16 ? " f16" : "",
                facts.subgroups ? " subgroups" : "", facts.packed_dot ? " packed-dot" : "");
@@ -200,6 +201,12 @@ Result<void> print_devices() {
                static_cast<double>(facts.max_buffer_bytes) / 0x1p20);
     fmt::print("  workgroup   {} invocations, {} KiB; {} storage buffers\n", facts.max_invocations,
                facts.max_workgroup_bytes / 1024, facts.max_storage_buffers);
+    if (const auto roofs = backends::measure_gpu(i)) {
+      fmt::print("  measured    read {:.1f} GB/s, f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s\n", roofs->read_gb_s,
+                 roofs->peak_gflop_s, roofs->peak_int8_gop_s);
+    } else {
+      fmt::print("  measured    nothing: {}\n", roofs.error().to_string());
+    }
     if (facts.software) fmt::print("  --device auto does not choose it: it computes on the CPU\n");
   }
   return {};

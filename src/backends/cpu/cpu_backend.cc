@@ -5,6 +5,7 @@
 
 #include "backends/cpu/op_cost.h"
 #include "backends/cpu/ops.h"
+#include "backends/cpu/roofs.h"
 #include "backends/cpu/step_copy.h"
 #include "backends/host/host_backend.h"
 #include "base/pages.h"
@@ -202,6 +203,8 @@ class CpuBackend final : public HostBackend {
   void wait(Ticket ticket) override {
     if (ticket.id <= last_.job) runner_.wait(ticket.id);
   }
+
+  Result<Roofs> measure_roofs() override { return backends::measure_roofs(target_.threads, kernels_.name); }
 
  private:
   struct Last {

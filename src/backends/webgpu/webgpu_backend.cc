@@ -5,6 +5,7 @@
 
 #include "backends/host/check_step.h"
 #include "backends/webgpu/emitter.h"
+#include "backends/webgpu/gpu_roofs.h"
 #include "backends/webgpu/uploader.h"
 #include "graph/passes/passes.h"
 
@@ -114,6 +115,8 @@ class WebgpuBackend final : public Backend {
     return device_->poll(ticket.id, output, out);
   }
   void wait(Ticket ticket) override { device_->wait(ticket.id); }
+
+  Result<Roofs> measure_roofs() override { return measure_gpu_roofs(*device_); }
 
  private:
   struct LoadedPlan {

@@ -145,6 +145,21 @@ bool may_have_hardware() {
 
 }  // namespace
 
+Result<std::unique_ptr<Device>> open_adapter(size_t index) {
+  const WgpuApi& api = *TRY(WgpuApi::load());
+  const WGPUInstance instance = api.create_instance(nullptr);
+  const std::vector<Adapter> found = TRY(adapters(api, instance));
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (i != index) api.release_adapter(found[i].handle);
+  }
+  if (index < found.size()) {
+    const Adapter& adapter = found[index];
+    return NativeDevice::open(api, instance, adapter.handle, adapter.limits, adapter.facts.target);
+  }
+  api.release_instance(instance);
+  return fail(ErrorCode::kNotFound, "There is no GPU {}; {} adapters were found.", index, found.size());
+}
+
 Result<std::unique_ptr<Device>> open_native_device(bool software, const NativeOptions& options) {
   if (!software && !may_have_hardware()) return fail(ErrorCode::kNotFound, "There is no GPU.");
   const WgpuApi& api = *TRY(WgpuApi::load());

@@ -24,6 +24,9 @@ struct AdapterFacts {
 /// In the order in which they are preferred: discrete, integrated, others, CPUs. Errors: kNotFound without the library.
 Result<std::vector<AdapterFacts>> list_adapters();
 
+/// A device on the adapter at this place of list_adapters(). Errors: kNotFound; kUnsupported when it gives none.
+Result<std::unique_ptr<Device>> open_adapter(size_t index);
+
 /// A device on the first adapter that allows it. software: adapters that are CPUs count as well.
 /// Errors: kNotFound when there is no adapter or no library.
 Result<std::unique_ptr<Device>> open_native_device(bool software, const NativeOptions& options = {});
