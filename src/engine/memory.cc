@@ -80,17 +80,22 @@ MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend&
   return estimate;
 }
 
+std::string memory_text(const MemoryEstimate& estimate) {
+  const auto mb = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  const uint64_t rest = estimate.total() - estimate.weights - estimate.kv_cache - estimate.activations;
+  return fmt::format(
+      "{:.1f} MB of memory ({} bytes: weights {:.1f} MB, KV cache {:.1f} MB, activations {:.1f} MB, the "
+      "rest {:.1f} MB)",
+      mb(estimate.total()), estimate.total(), mb(estimate.weights), mb(estimate.kv_cache), mb(estimate.activations),
+      mb(rest));
+}
+
 Result<void> check_memory(const MemoryEstimate& estimate, const EngineOptions& options) {
   if (options.memory_limit == 0 || estimate.total() <= options.memory_limit) return {};
-  const auto mb = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
-  return fail(
-      ErrorCode::kOutOfMemory,
-      "The model needs {:.1f} MB of memory ({} bytes: weights {:.1f} MB, KV cache {:.1f} MB, activations {:.1f} "
-      "MB, the rest {:.1f} MB), but {} is {} bytes. A shorter --context, --kv q8_0, a smaller --chunk or weights "
-      "in a smaller format need less.",
-      mb(estimate.total()), estimate.total(), mb(estimate.weights), mb(estimate.kv_cache), mb(estimate.activations),
-      mb(estimate.total() - estimate.weights - estimate.kv_cache - estimate.activations), options.memory_limit_name,
-      options.memory_limit);
+  return fail(ErrorCode::kOutOfMemory,
+              "The model needs {}, but {} is {} bytes. A shorter --context, --kv q8_0, a smaller --chunk or weights in "
+              "a smaller format need less.",
+              memory_text(estimate), options.memory_limit_name, options.memory_limit);
 }
 
 }  // namespace tern::engine

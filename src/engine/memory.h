@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "backends/backend.h"
 #include "base/result.h"
@@ -46,6 +47,9 @@ uint64_t kv_cache_bytes(const models::Hparams& hparams, graph::KvFormat format, 
 /// For a cache of `kv_tokens` tokens. vocab: tokens of the tokenizer and columns of the logits.
 MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend& backend, uint64_t kv_tokens,
                                uint32_t vocab);
+
+/// "81.5 MB of memory (81470040 bytes: weights 40.1 MB, KV cache ...)", for messages.
+std::string memory_text(const MemoryEstimate& estimate);
 
 /// Errors: kOutOfMemory with need, limit and what to do, when the estimate is beyond options.memory_limit.
 Result<void> check_memory(const MemoryEstimate& estimate, const EngineOptions& options);

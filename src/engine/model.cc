@@ -28,7 +28,7 @@ Result<Playable> place(Model& model, graph::Graph graph, const EngineOptions& op
   TRY_CTX(check_memory(estimate, options), "before loading {}", name);
   TRY_CTX(backend.prepare(playable.plan), "while loading {}", name);
   playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress, &model.weight_cache),
-                             "while placing the weights of {}", name);
+                             "while placing the weights of {}, which needs {}", name, memory_text(estimate));
   TRY_CTX(model.files.weights.check_unchanged(), "after placing the weights of {}", name);
   return playable;
 }

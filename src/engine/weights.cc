@@ -25,10 +25,17 @@ class Placer {
   Result<std::vector<backends::Buffer>> run() {
     for (const graph::Weight& weight : plan_.weights) total_ += TRY(file_bytes(weight));
     if (cache_) TRY(open_cache());
+    // All memory first: that there is too little is known before anything is read.
     std::vector<backends::Buffer> buffers;
+    std::vector<uint32_t> empty;
     for (uint32_t w = 0; w < plan_.weights.size(); w++) {
-      buffers.push_back(TRY_CTX(place(w), "while placing weight {}", plan_.weights[w].name));
+      const auto used = TRY_CTX(in_place(w), "while placing weight {}", plan_.weights[w].name);
+      if (!used) empty.push_back(w);
+      buffers.push_back(used ? *used
+                             : TRY_CTX(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight),
+                                       "while making room for weight {}", plan_.weights[w].name));
     }
+    for (const uint32_t w : empty) TRY_CTX(fill(w, buffers[w]), "while placing weight {}", plan_.weights[w].name);
     if (cache_ && !cache_->cached) TRY(write_cache(buffers));
     if (progress_) progress_(total_, total_);
     return buffers;
@@ -133,38 +140,35 @@ class Placer {
     return elements(weight, range_, slice.row0 + at, n);
   }
 
-  Result<backends::Buffer> place(uint32_t w) {
+  /// A buffer over memory that has the weight already; nullopt when the backend has to have its own copy now.
+  Result<std::optional<backends::Buffer>> in_place(uint32_t w) {
     const graph::Weight& weight = plan_.weights[w];
-    const uint64_t bytes = TRY(file_bytes(weight));
     const auto pieces = mapped_pieces(weight);
+    std::optional<backends::Buffer> buffer;
     if (pieces && backend_.uses_file_layout(plan_, w)) {
-      const auto buffer = TRY(backend_.import_host(*pieces));
-      advance(bytes);
-      return buffer;
+      buffer = TRY(backend_.import_host(*pieces));
+    } else if (cache_ && cache_->cached && !cache_->cached->weight(w).empty()) {
+      buffer = TRY(backend_.import_own(cache_->cached->weight(w)));
+    } else if (pieces && !cache_) {
+      buffer = TRY(backend_.repack_later(plan_, w, *pieces, releaser(weight)));
     }
-    if (cache_ && cache_->cached && !cache_->cached->weight(w).empty()) {
-      const auto buffer = TRY(backend_.import_own(cache_->cached->weight(w)));
-      advance(bytes);
-      return buffer;
-    }
-    if (pieces && !cache_) {
-      if (const auto buffer = TRY(backend_.repack_later(plan_, w, *pieces, releaser(weight)))) {
-        advance(bytes);
-        return *buffer;
-      }
-    }
-    const auto buffer = TRY(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight));
+    if (buffer) advance(TRY(file_bytes(weight)));
+    return buffer;
+  }
+
+  Result<void> fill(uint32_t w, backends::Buffer buffer) {
+    const graph::Weight& weight = plan_.weights[w];
     if (weight.slices.empty()) {
       TRY(backend_.upload_rows(plan_, w, buffer, 0, std::as_bytes(std::span(weight.constant))));
-      advance(bytes);
-      return buffer;
+      advance(TRY(file_bytes(weight)));
+      return {};
     }
     uint32_t row = 0;
     for (const graph::WeightSlice& slice : weight.slices) {
       TRY_CTX(upload(w, buffer, slice, row), "while reading tensor {}", files_.tensors()[slice.tensor].name);
       row += slice.rows;
     }
-    return buffer;
+    return {};
   }
 
   /// Gives rows of a weight back to the file's map, slice by slice.
