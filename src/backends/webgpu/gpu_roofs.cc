@@ -81,7 +81,8 @@ class RoofPlan {
       graph::PlanStep step{.pipeline = static_cast<uint32_t>(plan_.pipelines.size() - 1),
                            .first_binding = static_cast<uint32_t>(plan_.bindings.size()),
                            .n_inputs = binds_data && binds_sums ? 1u : 0u,
-                           .n_outputs = 1};
+                           .n_outputs = 1,
+                           .grid = {}};
       step.grid[0].constant = groups_;
       for (uint32_t slot = binds_data ? 0 : 1; slot < (binds_sums ? 2u : 1u); ++slot) {
         plan_.bindings.push_back({slot, graph::DType::kF32, graph::Dim::constant(1), 1, 0, 1});
