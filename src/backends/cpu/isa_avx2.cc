@@ -44,6 +44,7 @@ inline float half_to_float(uint16_t h) {
 using Nibbles = NibblesByArithmetic;
 
 constexpr int kPanelTile = 4;  // tokens: 4 integer and 4 float sums of 16 registers
+constexpr int kWideTile = 0;   // none
 
 inline __m256i broadcast_4(const uint8_t* p) {
   int32_t v;

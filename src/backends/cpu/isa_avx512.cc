@@ -53,18 +53,23 @@ struct Nibbles {
 };
 
 constexpr int kPanelTile = 12;  // tokens: 12 integer and 12 float sums of 32 registers
+constexpr int kWideTile = 6;    // of two panels: as many sums
 
 template <int kBits>
 struct Dot {
   static constexpr bool kSigned = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+  static __m512i broadcast(const uint8_t* x) {
     int32_t four;
     __builtin_memcpy(&four, x, sizeof four);
-    return reinterpret_cast<vi>(
-        _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(codes), _mm512_set1_epi32(four)));
+    return _mm512_set1_epi32(four);
   }
+  static Sum step(Sum sum, vbytes codes, __m512i four) {
+    return reinterpret_cast<vi>(
+        _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(codes), four));
+  }
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) { return step(sum, codes, broadcast(x)); }
   static vi finish(Sum sum, int32_t) { return sum; }
 };
 inline vbytes lookup(vbytes codes, const uint8_t* table) {

@@ -125,12 +125,24 @@ struct PanelTileArgs {
   bool first;
   float* c;  // [n] rows, ldc apart
   size_t ldc;
-  uint32_t ahead;  // bytes of weights to ask for in advance
+  uint32_t ahead;     // bytes of weights to ask for in advance
+  size_t second = 0;  // floats from c to that of the second panel (WideKernel)
 };
 using PanelTileFn = void (*)(const PanelTileArgs& args);
 
 /// What a product makes of its activations.
 enum class ActivationType : uint32_t { kInt8, kBf16, kF32 };
+
+inline constexpr uint32_t kWideTokens = 32;           // from so many tokens on, panels are unpacked first
+inline constexpr uint32_t kMaxWideTile = 6;           // tokens
+inline constexpr uint32_t kWideBytes = 32 * 2 * 384;  // of unpacked panels at most
+
+/// Tiles of two unpacked panels x many tokens (panel_wide.inl).
+struct WideKernel {
+  uint32_t tile = 0;  // tokens; 0: there is none
+  void (*unpack)(const uint8_t* a, const uint8_t* b, uint32_t columns, uint32_t ahead, uint8_t* out) = nullptr;
+  PanelTileFn tiles[kMaxWideTile + 1] = {};  // index: tokens
+};
 
 /// How a format's panels are multiplied, and what activations they want.
 struct PanelKernel {
@@ -139,7 +151,11 @@ struct PanelKernel {
   int32_t zero;    // what codes have too much
   uint32_t max_tile;
   PanelTileFn tiles[kMaxPanelTile + 1];  // index: tokens
+  WideKernel wide = {};
 
+  bool is_wide(uint32_t m) const { return wide.tile > 0 && m >= kWideTokens; }
+  /// Tokens of a tile when there are m.
+  uint32_t tile(uint32_t m) const { return is_wide(m) ? wide.tile : max_tile; }
   /// Bytes of a token's activations in k columns, a multiple of the group.
   size_t token_bytes(uint32_t k) const {
     if (type != ActivationType::kInt8) return size_t{k} * (type == ActivationType::kBf16 ? 2 : 4);
@@ -176,13 +192,13 @@ struct PanelArgs {
 };
 
 /// Panels that are gone through side by side: the fewer the tokens, the longer are the runs of memory; their sums, 64
-/// KiB or 64 floats a token, stay in the L2 cache.
+/// KiB or 128 floats a token, stay in the L2 cache. Even with many tokens: panels are unpacked in pairs.
 inline uint32_t panels_at_once(uint32_t m) {
-  const uint32_t n = 1024 / (m > 0 ? m : 1);
-  return n < 4 ? 4 : n > 256 ? 256 : n;
+  const uint32_t n = 1024 / (m > 0 ? m : 1) / 2 * 2;
+  return n < 8 ? 8 : n > 256 ? 256 : n;
 }
 inline size_t panel_scratch(uint32_t m) {
-  return size_t{2} * kPanelRows * (m < 256 ? 1024 : 4 * m);
+  return size_t{2} * kPanelRows * (m < 128 ? 1024 : 8 * m);
 }
 
 struct KernelTable {

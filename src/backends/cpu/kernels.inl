@@ -10,6 +10,7 @@
 #include "backends/cpu/quantize.inl"
 #include "backends/cpu/panel_codecs.inl"
 #include "backends/cpu/panel_halves.inl"
+#include "backends/cpu/panel_wide.inl"
 #include "backends/cpu/panel_tile.inl"
 #include "backends/cpu/panel_linear.inl"
 #include "backends/cpu/attention.inl"

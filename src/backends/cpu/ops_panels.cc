@@ -115,7 +115,7 @@ void multiply_panels(const Run& run, const LinearArgs& args, const Panels& panel
                      .bias = args.bias,
                      .residual = args.residual ? args.residual + t0 : nullptr,
                      .activation = args.activation,
-                     .ahead = prefetch_distance(std::min(m, panels.kernel->max_tile))},
+                     .ahead = prefetch_distance(std::min(m, panels.kernel->tile(m)))},
                     panels);
   }
 }

@@ -38,9 +38,49 @@ inline void multiply_panels(const PanelArgs& a, uint32_t panel, uint32_t n, uint
   }
 }
 
+/// Columns [k0, k0 + k) of panels `p` and `q` of the weight: unpacked, then all tiles over them. `second`: floats from
+/// the sums of p to those of q.
+inline void multiply_wide(const PanelArgs& a, uint32_t p, uint32_t q, uint32_t k0, uint32_t k, float* c, size_t second,
+                          size_t ldc) {
+  alignas(64) uint8_t unpacked[kWideBytes];
+  const PanelKernel& kernel = *a.kernel;
+  const uint32_t from = k0 / a.k_block * a.k_block, here = a.k - from < a.k_block ? a.k - from : a.k_block;
+  const size_t panel_bytes = size_t{here / a.block} * a.block_bytes;
+  const uint8_t* w = a.w + (size_t{from / a.block} * a.panels + (k0 - from) / a.block) * a.block_bytes;
+  kernel.wide.unpack(w + p * panel_bytes, w + q * panel_bytes, k, a.ahead, unpacked);
+  const TokenTiles tiles(a.m, kernel.wide.tile);
+  for (uint32_t i = 0; i < tiles.count; ++i) {
+    const uint32_t t0 = tiles.start(i), tokens = tiles.size(i);
+    const uint8_t* x = a.x + t0 * kernel.token_bytes(a.k) + tokens * kernel.token_bytes(k0);
+    kernel.wide.tiles[tokens]({unpacked, x, k, k0 == 0, c + t0 * ldc, ldc, 0, second});
+  }
+}
+
+/// Pairs of neighbours, or of gate and up. The last one of an odd number goes with itself, into columns of c that are
+/// not used. That all tokens pass over a pair before the next costs nothing: blocks of 128 to 256 tokens, and asking
+/// for the next tile's activations in advance, were no faster (Emerald Rapids, 512 tokens).
+inline void linear_wide(const PanelArgs& a) {
+  const uint32_t most = panels_at_once(a.m), step = a.up > 0 ? 1 : 2;
+  for (uint32_t begin = a.begin; begin < a.end; begin += most) {
+    const uint32_t n = a.end - begin < most ? a.end - begin : most;
+    const size_t second = size_t{a.up > 0 ? n : 1} * kPanelRows;
+    const size_t ldc = size_t{n + 1} / 2 * 2 * kPanelRows * (a.up > 0 ? 2 : 1);
+    for (uint32_t k0 = 0; k0 < a.k; k0 += kWideColumns) {
+      const uint32_t k = a.k - k0 < kWideColumns ? a.k - k0 : kWideColumns;
+      for (uint32_t i = 0; i < n; i += step) {
+        const uint32_t p = a.first + begin + i;
+        const uint32_t q = a.up > 0 ? p + a.up : i + 1 < n ? p + 1 : p;
+        multiply_wide(a, p, q, k0, k, a.scratch + i * kPanelRows, second, ldc);
+      }
+    }
+    finish_panels(a, begin, n, a.scratch, ldc);
+  }
+}
+
 /// Sums stay in the worker's scratch until they are complete: rows of y may lie 2^n bytes apart, and the lines of a
 /// panel's columns would fall into a few sets of the cache.
 void linear_panels(const PanelArgs& a) {
+  if (kWideTile > 0 && a.kernel->is_wide(a.m)) return linear_wide(a);
   constexpr uint32_t kCached = 4;  // panels of a K-block that stay in L2 while all tiles pass over them
   const uint32_t most = panels_at_once(a.m);
   for (uint32_t begin = a.begin; begin < a.end; begin += most) {

@@ -96,7 +96,8 @@ constexpr PanelKernel make_panel_kernel(std::integer_sequence<int, N...>) {
           C::kGroup,
           Dot<C::kBits>::kSigned ? 0 : C::kZero,
           kPanelTile,
-          {nullptr, panel_tile<C, N + 1>...}};
+          {nullptr, panel_tile<C, N + 1>...},
+          wide_kernel<C>()};
 }
 template <class C>
 constexpr PanelKernel kPanelKernelOf = make_panel_kernel<C>(std::make_integer_sequence<int, kPanelTile>());

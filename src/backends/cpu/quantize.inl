@@ -47,8 +47,7 @@ inline void quantize_group(const float* x, float inverse, int32_t e, int32_t zer
     store_low_bytes(out + kGroup * t + i, q);
     sum += q;
   }
-  int32_t total = 0;
-  for (int i = 0; i < kLanes; ++i) total += sum[i];
+  const auto total = static_cast<int32_t>(sum_lanes(to_float(sum)));  // exact: below 2^13
   const uint32_t start = kStartBits - (static_cast<uint32_t>(e) << 23);
   uint8_t* numbers = out + kGroup * n + 4 * t;
   put(numbers, start - static_cast<uint32_t>(zero) * static_cast<uint32_t>(total));
@@ -125,7 +124,7 @@ void gather_row(const QuantizeArgs& a, const float* row, uint32_t n, uint32_t t,
 }
 
 void quantize(const QuantizeArgs& a) {
-  const TokenTiles tiles(a.m, a.kernel->max_tile);
+  const TokenTiles tiles(a.m, a.kernel->tile(a.m));
   uint32_t tile = 0;
   for (uint32_t token = a.begin; token < a.end; ++token) {
     while (token >= tiles.start(tile) + tiles.size(tile)) ++tile;
