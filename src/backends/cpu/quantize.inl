@@ -25,6 +25,14 @@ inline void put(uint8_t* p, T value) {
   __builtin_memcpy(p, &value, sizeof value);
 }
 
+/// 2^e, |e| <= kMostShift.
+inline float power_of_two(int32_t e) {
+  const uint32_t bits = static_cast<uint32_t>(127 + e) << 23;
+  float out;
+  __builtin_memcpy(&out, &bits, sizeof out);
+  return out;
+}
+
 /// The largest e with magnitude * 2^e <= limit, both >= 0 and finite.
 inline int32_t shift_to(float magnitude, float limit) {
   uint32_t a, b;
@@ -39,7 +47,7 @@ inline int32_t shift_to(float magnitude, float limit) {
 template <uint32_t kGroup>
 inline void quantize_group(const float* x, float inverse, int32_t e, int32_t zero, uint32_t n, uint32_t t,
                            uint8_t* out) {
-  const vf factor = splat(inverse * static_cast<float>(1 << e));
+  const vf factor = splat(inverse * power_of_two(e));
   vi sum{};
   for (uint32_t i = 0; i < kGroup; i += kLanes) {
     const vf shifted = load(x + i) * factor + splat(0x1.8p23f);  // its low bits are the rounded integer
@@ -52,7 +60,7 @@ inline void quantize_group(const float* x, float inverse, int32_t e, int32_t zer
   uint8_t* numbers = out + kGroup * n + 4 * t;
   put(numbers, start - static_cast<uint32_t>(zero) * static_cast<uint32_t>(total));
   put(numbers + 4 * n, start);  // the same bits as f32
-  put(numbers + 8 * n, static_cast<float>(total) / static_cast<float>(1 << e));
+  put(numbers + 8 * n, static_cast<float>(total) * power_of_two(-e));
 }
 
 /// Up to 256 columns of token t. x: zeros from the row's end on.
