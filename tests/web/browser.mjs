@@ -2,6 +2,7 @@
 // Debian's Chromium with or without a (software) GPU.
 import * as fs from "node:fs";
 import * as http from "node:http";
+import * as os from "node:os";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -84,8 +85,14 @@ const kSoftwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshade
 /// The binary itself: Debian's wrapper script adds flags of its own.
 export const chromiumPath = process.env.TERN_CHROMIUM ?? "/usr/lib/chromium/chromium";
 
-export function launch({ gpu = true, args = [] } = {}) {
-  return chromium.launch({ executablePath: chromiumPath, args: [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args] });
+/// A browser with a profile of its own on the disk, as people have it; `profile`: one that is there already. Close it
+/// with close(), which removes a profile that it made.
+export async function launch({ gpu = true, args = [], profile = null } = {}) {
+  const folder = profile ?? fs.mkdtempSync(path.join(os.tmpdir(), "tern-chromium-"));
+  const flags = [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args];
+  const context = await chromium.launchPersistentContext(folder, { executablePath: chromiumPath, args: flags });
+  if (profile === null) context.on("close", () => fs.rmSync(folder, { recursive: true, force: true }));
+  return context;
 }
 
 /// A page of the server with the package as globalThis.tern. What it logs goes to stderr when TERN_TEST_LOG is set.
