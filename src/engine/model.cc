@@ -15,11 +15,18 @@ Result<models::ModelGraph> build(const Model& model, const EngineOptions& option
   return models::build_graph(model.files, wanted);
 }
 
-/// The model's graph on the model's backend.
-Result<Playable> place(Model& model, graph::Graph graph, const EngineOptions& options, const Progress& progress) {
+/// A model on its way to a backend: its plan is made, its weights are being placed.
+struct Placing {
+  Playable playable;
+  std::unique_ptr<WeightPlacer> placer;
+};
+
+Result<Placing> begin_placing(Model& model, graph::Graph graph, const EngineOptions& options,
+                              const Progress& progress) {
   const std::string& name = model.files.name;
   backends::Backend& backend = *model.backend;
-  Playable playable{.backend = &backend, .plan = {}, .weights = {}};
+  Placing placing{.playable = {.backend = &backend, .plan = {}, .weights = {}}, .placer = nullptr};
+  Playable& playable = placing.playable;
   playable.plan = TRY_CTX(backend.lower(std::move(graph), plan_key(options)), "while planning {} for {}", name,
                           backend.target().device);
   const uint32_t context = context_limit(options, model.hparams.context);
@@ -27,10 +34,19 @@ Result<Playable> place(Model& model, graph::Graph graph, const EngineOptions& op
   const MemoryEstimate estimate = estimate_memory(playable.plan, backend, kv_tokens, model.hparams.vocab);
   TRY_CTX(check_memory(estimate, options), "before loading {}", name);
   TRY_CTX(backend.prepare(playable.plan), "while loading {}", name);
-  playable.weights = TRY_CTX(place_weights(playable.plan, model.files.weights, backend, progress, &model.weight_cache),
-                             "while placing the weights of {}, which needs {}", name, memory_text(estimate));
+  placing.placer =
+      TRY_CTX(WeightPlacer::begin(playable.plan, model.files.weights, backend, progress, &model.weight_cache),
+              "while placing the weights of {}, which needs {}", name, memory_text(estimate));
+  playable.weights.assign(placing.placer->buffers().begin(), placing.placer->buffers().end());
+  return placing;
+}
+
+/// False: everything is placed.
+Result<bool> place_next(const Model& model, WeightPlacer& placer) {
+  const std::string& name = model.files.name;
+  if (TRY_CTX(placer.step(), "while placing the weights of {}", name)) return true;
   TRY_CTX(model.files.weights.check_unchanged(), "after placing the weights of {}", name);
-  return playable;
+  return false;
 }
 
 /// `model` owns the engine that calls this.
@@ -39,10 +55,77 @@ Result<std::optional<Playable>> replace(Model& model, const BackendFactory& fact
   if (!backend) return std::nullopt;
   model.backend = std::move(backend);
   auto built = TRY_CTX(build(model, options), "while loading {} again", model.files.name);
-  return TRY(place(model, std::move(built.graph), options, {}));
+  Placing placing = TRY(begin_placing(model, std::move(built.graph), options, {}));
+  while (TRY(place_next(model, *placing.placer))) {
+  }
+  return std::move(placing.playable);
 }
 
+/// The texts of the model, and which tokens end an answer.
+Result<void> take_text(Model& model) {
+  ModelText text = TRY_CTX(read_text(model.files), "while loading {}", model.files.name);
+  model.tokenizer = std::move(text.tokenizer);
+  model.chat_template = std::move(text.chat_template);
+  model.text_problem = std::move(text.text_problem);
+  model.end_tokens.insert(model.end_tokens.end(), text.end_tokens.begin(), text.end_tokens.end());
+  std::ranges::sort(model.end_tokens);
+  const auto repeated = std::ranges::unique(model.end_tokens);
+  model.end_tokens.erase(repeated.begin(), repeated.end());
+  return {};
+}
+
+class Load final : public ModelLoad {
+ public:
+  Result<void> begin(io::ModelFiles files, std::unique_ptr<backends::Backend> backend, const EngineOptions& options,
+                     const Progress& progress, std::vector<BackendFactory> replacements) {
+    TRY(validate(options));
+    model_->files = std::move(files);
+    model_->backend = std::move(backend);
+    model_->weight_cache.folder = options.weight_cache;
+    models::ModelGraph built = TRY_CTX(build(*model_, options), "while loading {}", model_->files.name);
+    model_->hparams = std::move(built.hparams);
+    model_->end_tokens = model_->hparams.end_tokens;
+    TRY(take_text(*model_));
+
+    placing_ = TRY(begin_placing(*model_, std::move(built.graph), options, progress));
+    options_ = options;
+    replacements_ = std::move(replacements);
+    return {};
+  }
+
+  Result<bool> step() override { return place_next(*model_, *placing_.placer); }
+
+  Result<std::unique_ptr<Model>> finish() override {
+    PlayableModel playable{.playable = std::move(placing_.playable),
+                           .tokenizer = model_->tokenizer.get(),
+                           .end_tokens = model_->end_tokens,
+                           .vocab = model_->hparams.vocab,
+                           .context = model_->hparams.context};
+    for (BackendFactory& factory : replacements_) {
+      playable.replacements.push_back([owner = model_.get(), make = std::move(factory), options = options_] {
+        return replace(*owner, make, options);
+      });
+    }
+    model_->engine = TRY_CTX(Engine::create(std::move(playable), options_), "while loading {}", model_->files.name);
+    return std::move(model_);
+  }
+
+ private:
+  std::unique_ptr<Model> model_ = std::make_unique<Model>();
+  EngineOptions options_;
+  std::vector<BackendFactory> replacements_;
+  Placing placing_;  // last: it uses the model's files and backend
+};
+
 }  // namespace
+
+Result<std::unique_ptr<ModelLoad>> ModelLoad::begin(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
+                                                    const EngineOptions& options, const Progress& progress,
+                                                    std::vector<BackendFactory> replacements) {
+  auto load = std::make_unique<Load>();
+  TRY(load->begin(std::move(files), std::move(backend), options, progress, std::move(replacements)));
+  return load;
+}
 
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress,
@@ -54,37 +137,11 @@ Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_p
 Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress,
                                           std::vector<BackendFactory> replacements) {
-  TRY(validate(options));
-  auto model = std::make_unique<Model>();
-  model->files = std::move(files);
-  model->backend = std::move(backend);
-  model->weight_cache.folder = options.weight_cache;
-  const std::string& name = model->files.name;
-
-  ModelText text = TRY_CTX(read_text(model->files), "while loading {}", name);
-  model->tokenizer = std::move(text.tokenizer);
-  model->chat_template = std::move(text.chat_template);
-  model->text_problem = std::move(text.text_problem);
-
-  models::ModelGraph built = TRY_CTX(build(*model, options), "while loading {}", name);
-  model->hparams = std::move(built.hparams);
-  model->end_tokens = model->hparams.end_tokens;
-  model->end_tokens.insert(model->end_tokens.end(), text.end_tokens.begin(), text.end_tokens.end());
-  std::ranges::sort(model->end_tokens);
-  const auto repeated = std::ranges::unique(model->end_tokens);
-  model->end_tokens.erase(repeated.begin(), repeated.end());
-
-  PlayableModel playable{.playable = TRY(place(*model, std::move(built.graph), options, progress)),
-                         .tokenizer = model->tokenizer.get(),
-                         .end_tokens = model->end_tokens,
-                         .vocab = model->hparams.vocab,
-                         .context = model->hparams.context};
-  for (BackendFactory& factory : replacements) {
-    playable.replacements.push_back(
-        [owner = model.get(), make = std::move(factory), options] { return replace(*owner, make, options); });
+  const auto load =
+      TRY(ModelLoad::begin(std::move(files), std::move(backend), options, progress, std::move(replacements)));
+  while (TRY(load->step())) {
   }
-  model->engine = TRY_CTX(Engine::create(std::move(playable), options), "while loading {}", name);
-  return model;
+  return load->finish();
 }
 
 }  // namespace tern::engine

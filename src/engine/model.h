@@ -57,9 +57,23 @@ Result<ModelText> load_text(const std::string& path);
 Result<std::unique_ptr<Model>> load_model(const std::string& path, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress = {},
                                           std::vector<BackendFactory> replacements = {});
-/// The same from files that are open already (in a browser there are no paths).
+/// The same from files that are open already.
 Result<std::unique_ptr<Model>> load_model(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
                                           const EngineOptions& options, const Progress& progress = {},
                                           std::vector<BackendFactory> replacements = {});
+
+/// The same in steps of some milliseconds, for whoever has other things to do meanwhile (a browser). A GPU compiles its
+/// kernels while weights are on their way.
+class ModelLoad {
+ public:
+  static Result<std::unique_ptr<ModelLoad>> begin(io::ModelFiles files, std::unique_ptr<backends::Backend> backend,
+                                                  const EngineOptions& options, const Progress& progress = {},
+                                                  std::vector<BackendFactory> replacements = {});
+  virtual ~ModelLoad() = default;
+  /// False: there was nothing left to do, and finish() may be called.
+  virtual Result<bool> step() = 0;
+  /// Once: the model, ready to be asked. Errors: of Engine::create.
+  virtual Result<std::unique_ptr<Model>> finish() = 0;
+};
 
 }  // namespace tern::engine

@@ -14,38 +14,52 @@ using Pieces = std::vector<std::span<const std::byte>>;
 /// Bytes read at a time where the file is not mapped: large enough to be cheap, small enough not to count.
 constexpr uint64_t kRangeBytes = uint64_t{4} << 20;
 
-class Placer {
+class Placer final : public WeightPlacer {
  public:
-  Placer(const graph::Plan& plan, const io::WeightIndex& files, backends::Backend& backend, const Progress& progress,
+  Placer(const graph::Plan& plan, const io::WeightIndex& files, backends::Backend& backend, Progress progress,
          WeightCache* cache)
-      : plan_(plan), files_(files), backend_(backend), progress_(progress), cache_(cache) {
+      : plan_(plan), files_(files), backend_(backend), progress_(std::move(progress)), cache_(cache) {
     if (cache_ && (cache_->folder.empty() || backend_.layout_name().empty())) cache_ = nullptr;
   }
 
-  Result<std::vector<backends::Buffer>> run() {
+  Result<void> make_buffers() {
     for (const graph::Weight& weight : plan_.weights) total_ += TRY(file_bytes(weight));
     if (cache_) TRY(open_cache());
     // All memory first: that there is too little is known before anything is read.
-    std::vector<backends::Buffer> buffers;
-    std::vector<uint32_t> empty;
     for (uint32_t w = 0; w < plan_.weights.size(); w++) {
       const auto used = TRY_CTX(in_place(w), "while placing weight {}", plan_.weights[w].name);
-      if (!used) empty.push_back(w);
-      buffers.push_back(used ? *used
-                             : TRY_CTX(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight),
-                                       "while making room for weight {}", plan_.weights[w].name));
+      if (!used) uploads_.push_back(w);
+      buffers_.push_back(used ? *used
+                              : TRY_CTX(backend_.alloc(backend_.weight_bytes(plan_, w), backends::Usage::kWeight),
+                                        "while making room for weight {}", plan_.weights[w].name));
     }
-    for (const uint32_t w : empty) TRY_CTX(fill(w, buffers[w]), "while placing weight {}", plan_.weights[w].name);
-    if (cache_ && !cache_->cached) TRY(write_cache(buffers));
+    for (const uint32_t w : uploads_) TRY_CTX(upload_constant(w), "while placing weight {}", plan_.weights[w].name);
+    return {};
+  }
+
+  std::span<const backends::Buffer> buffers() const override { return buffers_; }
+
+  Result<bool> step() override {
+    skip_finished();
+    if (next_ < uploads_.size()) {
+      TRY_CTX(upload_next(), "while placing weight {}", plan_.weights[uploads_[next_]].name);
+      return true;
+    }
+    if (cache_ && !cache_->cached) TRY(write_cache());
     if (progress_) progress_(total_, total_);
-    return buffers;
+    return false;
   }
 
  private:
-  const graph::Plan& plan_;
+  graph::Plan plan_;
   const io::WeightIndex& files_;
   backends::Backend& backend_;
-  const Progress& progress_;
+  Progress progress_;
+  std::vector<backends::Buffer> buffers_;
+  std::vector<uint32_t> uploads_;  // weights whose rows are to be uploaded
+  size_t next_ = 0, slice_ = 0;    // where step() goes on: which of uploads_, which of its slices,
+  uint32_t row_ = 0;               // which row of the slice,
+  uint32_t first_row_ = 0;         // and which row of the weight the slice begins at
   uint64_t done_ = 0, total_ = 0;
   std::vector<std::byte> range_;
   WeightCache* cache_;  // null: none, or nothing to cache
@@ -65,10 +79,10 @@ class Placer {
     return {};
   }
 
-  Result<void> write_cache(std::span<const backends::Buffer> buffers) {
-    std::vector<std::span<const std::byte>> weights(buffers.size());
-    for (uint32_t w = 0; w < buffers.size(); w++) {
-      if (!backend_.uses_file_layout(plan_, w)) weights[w] = TRY(backend_.own_bytes(buffers[w]));
+  Result<void> write_cache() {
+    std::vector<std::span<const std::byte>> weights(buffers_.size());
+    for (uint32_t w = 0; w < buffers_.size(); w++) {
+      if (!backend_.uses_file_layout(plan_, w)) weights[w] = TRY(backend_.own_bytes(buffers_[w]));
     }
     const auto written = write_cached_weights(cache_path_, cache_key_, weights);
     if (!written) cache_->problem = written.error().to_string();
@@ -156,18 +170,12 @@ class Placer {
     return buffer;
   }
 
-  Result<void> fill(uint32_t w, backends::Buffer buffer) {
+  /// Does nothing for a weight that files have.
+  Result<void> upload_constant(uint32_t w) {
     const graph::Weight& weight = plan_.weights[w];
-    if (weight.slices.empty()) {
-      TRY(backend_.upload_rows(plan_, w, buffer, 0, std::as_bytes(std::span(weight.constant))));
-      advance(TRY(file_bytes(weight)));
-      return {};
-    }
-    uint32_t row = 0;
-    for (const graph::WeightSlice& slice : weight.slices) {
-      TRY_CTX(upload(w, buffer, slice, row), "while reading tensor {}", files_.tensors()[slice.tensor].name);
-      row += slice.rows;
-    }
+    if (!weight.slices.empty()) return {};
+    TRY(backend_.upload_rows(plan_, w, buffers_[w], 0, std::as_bytes(std::span(weight.constant))));
+    advance(TRY(file_bytes(weight)));
     return {};
   }
 
@@ -200,31 +208,60 @@ class Placer {
     return pieces;
   }
 
-  /// Rows of one slice to rows [row0, ...) of the weight.
-  Result<void> upload(uint32_t w, backends::Buffer buffer, const graph::WeightSlice& slice, uint32_t row0) {
+  void skip_finished() {
+    while (next_ < uploads_.size()) {
+      const auto& slices = plan_.weights[uploads_[next_]].slices;
+      if (slice_ == slices.size()) {
+        next_++;
+        slice_ = first_row_ = 0;
+      } else if (row_ == slices[slice_].rows) {
+        first_row_ += row_;
+        slice_++;
+        row_ = 0;
+      } else {
+        return;
+      }
+    }
+  }
+
+  /// The next rows of the slice.
+  Result<void> upload_next() {
+    const uint32_t w = uploads_[next_];
     const graph::Weight& weight = plan_.weights[w];
+    const graph::WeightSlice& slice = weight.slices[slice_];
+    const io::TensorInfo& tensor = files_.tensors()[slice.tensor];
     const uint64_t row_bytes = TRY(formats::row_bytes(weight.format, weight.cols));
     const uint64_t range = mapped(weight, slice, 0, 1).empty() ? kRangeBytes : backend_.upload_bytes();
     uint32_t step = static_cast<uint32_t>(std::clamp<uint64_t>(range / row_bytes, 1, slice.rows));
     // A tensor that has to be assembled is gone through as a whole for any rows of it: once is enough.
-    if (files_.tensors()[slice.tensor].recipe >= 0) step = slice.rows;
-    for (uint32_t at = 0; at < slice.rows; at += step) {
-      const uint32_t n = std::min(step, slice.rows - at);
-      const auto rows = TRY(rows_of(weight, slice, at, n));
-      TRY(backend_.upload_rows(plan_, w, buffer, row0 + at, rows));
-      if (!by_elements(weight, slice)) files_.release_rows(slice.tensor, slice.row0 + at, n);
-      advance(n * row_bytes);
-    }
+    if (tensor.recipe >= 0) step = slice.rows;
+    const uint32_t n = std::min(step, slice.rows - row_);
+    const auto rows = TRY_CTX(rows_of(weight, slice, row_, n), "while reading tensor {}", tensor.name);
+    TRY(backend_.upload_rows(plan_, w, buffers_[w], first_row_ + row_, rows));
+    if (!by_elements(weight, slice)) files_.release_rows(slice.tensor, slice.row0 + row_, n);
+    advance(n * row_bytes);
+    row_ += n;
     return {};
   }
 };
 
 }  // namespace
 
+Result<std::unique_ptr<WeightPlacer>> WeightPlacer::begin(const graph::Plan& plan, const io::WeightIndex& files,
+                                                          backends::Backend& backend, Progress progress,
+                                                          WeightCache* cache) {
+  auto placer = std::make_unique<Placer>(plan, files, backend, std::move(progress), cache);
+  TRY(placer->make_buffers());
+  return placer;
+}
+
 Result<std::vector<backends::Buffer>> place_weights(const graph::Plan& plan, const io::WeightIndex& files,
                                                     backends::Backend& backend, const Progress& progress,
                                                     WeightCache* cache) {
-  return Placer(plan, files, backend, progress, cache).run();
+  const auto placer = TRY(WeightPlacer::begin(plan, files, backend, progress, cache));
+  while (TRY(placer->step())) {
+  }
+  return std::vector(placer->buffers().begin(), placer->buffers().end());
 }
 
 }  // namespace tern::engine

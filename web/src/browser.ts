@@ -10,6 +10,7 @@ import { BlobFile } from "./blob_file.js";
 import { asTernError, TernError } from "./errors.js";
 import type { Environment, OnProgress, OpenSource } from "./host.js";
 import { checkBeginning, probe, request } from "./http.js";
+import type { Remote } from "./http.js";
 import { checkSum, fileNameOf, keep, partsOf } from "./keep.js";
 import { modelFolder, pathOf } from "./model_files.js";
 import { RemoteFile } from "./remote_file.js";
@@ -29,11 +30,11 @@ async function compileModule(url: string | null): Promise<WebAssembly.Module> {
   return typed ? await WebAssembly.compileStreaming(response) : await WebAssembly.compile(await response.arrayBuffer());
 }
 
-function openFiles(files: Map<string, EngineFile>, stored: string | null = null): OpenSource {
+function openFiles(files: ReadonlyMap<string, EngineFile>): OpenSource {
   const close = () => {
     for (const file of files.values()) file.close();
   };
-  return { files: modelFolder(files), path: pathOf([...files.keys()]), stored, close };
+  return { files: modelFolder(files), path: pathOf([...files.keys()]), stored: null, close };
 }
 
 function* piecesOf(blob: Blob): Generator<Uint8Array, void, void> {
@@ -63,6 +64,19 @@ function openBlobs(
   return openFiles(new Map(blobs.map(({ name, blob }) => [name, new BlobFile(blob)])));
 }
 
+function openRemotes(remotes: Remote[]): OpenSource {
+  const parts = new Map(remotes.map((remote) => [fileNameOf(remote.url), new RemoteFile(remote)]));
+  const open = openFiles(parts);
+  open.files.fill = async () => {
+    const filled = await Promise.all([...parts.values()].map((part) => part.fill()));
+    return filled.includes(true);
+  };
+  open.files.settle = () => {
+    for (const part of parts.values()) part.blocking = true;
+  };
+  return open;
+}
+
 /// Nothing is stored.
 async function openUrl(
   url: string,
@@ -73,9 +87,8 @@ async function openUrl(
   const start = performance.now();
   const remotes = await Promise.all(partsOf(url).map((part) => probe(fetcher, part, null)));
   if (options.sha256 === null && remotes.every((remote) => remote.ranges)) {
-    const open = openFiles(new Map(remotes.map((remote) => [fileNameOf(remote.url), new RemoteFile(remote)])));
     times.download = performance.now() - start;
-    return open;
+    return openRemotes(remotes);
   }
   const total = remotes.reduce((sum, remote) => sum + (remote.bytes ?? 0), 0);
   const blobs: { name: string; blob: Blob }[] = [];

@@ -85,6 +85,7 @@ async function open(model: string, options: Options, more: ModelOptions = {}): P
   const info = await engine.open(path.resolve(model), wanted).catch((error: unknown) => {
     throw new UsageError((error as Error).message);
   });
+  await engine.ready();
   const trace = options.trace && engine.player ? new Trace(options.trace) : null;
   if (trace !== null && engine.player !== null) engine.player.onProfile = (spans) => trace.add(spans);
   return { engine, info, loadSeconds: (performance.now() - start) / 1000, trace };

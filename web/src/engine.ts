@@ -4,6 +4,7 @@
 //   open(path) -> complete(request, onText), or submit() and pump() for several requests at once
 import { GpuHost } from "./gpu_host.js";
 import type { Player } from "./player.js";
+import { breathe } from "./breathe.js";
 import { TernError } from "./errors.js";
 import type { TernErrorCode } from "./errors.js";
 import type { FileSystem } from "./wasi.js";
@@ -91,6 +92,7 @@ interface Exports {
   tern_alloc(bytes: number): number;
   tern_free(pointer: number): void;
   tern_open(text: number, size: number): number;
+  tern_load_step(): number;
   tern_submit(text: number, size: number): number;
   tern_cancel(id: number): void;
   tern_pump(): number;
@@ -112,6 +114,9 @@ export interface EngineStats {
   running: number;
   waiting: number;
 }
+
+/// Pieces of weights (4 MB) on their way to the GPU before a load waits for it: copies must not pile up.
+const kUploadsAhead = 4;
 
 const kNoTime = { prefillSeconds: 0, decodeSeconds: 0 };
 
@@ -135,10 +140,12 @@ export class Engine {
   /// How much of the weights is placed, in bytes; called while open() runs.
   onProgress: (done: number, total: number) => void = ignore;
   #exports: Exports;
+  #files: FileSystem;
   #gpu: GpuHost;
 
-  private constructor(exports: Exports, gpu: GpuHost) {
+  private constructor(exports: Exports, files: FileSystem, gpu: GpuHost) {
     this.#exports = exports;
+    this.#files = files;
     this.#gpu = gpu;
   }
 
@@ -162,7 +169,7 @@ export class Engine {
     wasi.attach(exports.memory);
     gpu.attach(exports.memory);
     exports._initialize();
-    engine = new Engine(exports, gpu);
+    engine = new Engine(exports, files, gpu);
     return engine;
   }
 
@@ -172,16 +179,27 @@ export class Engine {
   }
 
   /// path: a GGUF or a Hugging Face folder in the files that create() got. Throws with a sentence for people.
+  /// A GPU compiles its kernels while the weights are uploaded.
   async open(path: string, options: ModelOptions = {}): Promise<ModelInfo> {
-    if (options.device === "gpu") await this.#gpu.request();
-    const info = this.begin(path, options);
-    await this.player?.ready();
-    return info;
+    await this.#filling(async () => {
+      if (options.device === "gpu") await this.#gpu.request();
+      this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options });
+    });
+    const place = () => Promise.resolve(this.#answer(this.#exports.tern_load_step()) as { model?: ModelInfo });
+    for (let sent = 1; ; ++sent) {
+      const { model } = await this.#filling(place);
+      if (model !== undefined) {
+        this.#files.settle?.();
+        return model;
+      }
+      await breathe();
+      if (sent % kUploadsAhead === 0) await this.player?.written();
+    }
   }
 
-  /// The same without waiting: for device "gpu", the GpuHost was asked for one before; kernels may still compile.
-  begin(path: string, options: ModelOptions): ModelInfo {
-    return this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options }) as ModelInfo;
+  /// Resolves when all kernels are compiled; steps may be submitted before. Throws when one cannot be.
+  async ready(): Promise<void> {
+    await this.player?.ready();
   }
 
   submit(request: Request): { id: number; prompt_tokens: number } {
@@ -247,6 +265,17 @@ export class Engine {
   plan(): Uint32Array {
     const { words, at } = this.#answer(this.#exports.tern_plan()) as { words: number; at: number };
     return new Uint32Array(this.#exports.memory.buffer, at, words).slice();
+  }
+
+  /// Tries again when files were not all here.
+  async #filling<T>(attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(await this.#files.fill?.())) throw error;
+      }
+    }
   }
 
   #callWith(call: (at: number, size: number) => number, value: unknown): unknown {

@@ -9,7 +9,7 @@ const kNone = -1;
 const kPollError = 3;
 
 export class GpuHost {
-  onCompile: Player["onCompile"] = null; // of players to come
+  onCompile: Player["kernels"]["onCompile"] = null; // of players to come
   #gpu: GPU | null;
   #limits: DeviceLimits;
   #memory: WebAssembly.Memory | null = null;
@@ -76,6 +76,11 @@ export class GpuHost {
           return 1;
         }),
       free: (device: number, buffer: number) => this.#players.get(device)?.free(buffer),
+      compile: (device: number, plan: number, nWords: number) =>
+        this.#try(0, () => {
+          this.#player(device).compile(this.#words(plan, nWords));
+          return 1;
+        }),
       load: (device: number, plan: number, nWords: number, buffers: number, nWeights: number, nLayers: number) =>
         this.#try(0, () => {
           const ids = [...this.#words(buffers, nWeights + 2 * nLayers)];
@@ -104,7 +109,7 @@ export class GpuHost {
       this.#opened = null;
       const id = this.#nextDevice++;
       this.#current = new Player(device);
-      this.#current.onCompile = this.onCompile;
+      this.#current.kernels.onCompile = this.onCompile;
       this.#players.set(id, this.#current);
       this.#facts.set(id, facts);
       return id;

@@ -163,10 +163,10 @@ export class Host {
     this.#gpu.onCompile = (loaded, total) => onProgress({ phase: "compile", loaded, total });
     const start = performance.now();
     const chunk = device === "cpu" ? { chunk: kCpuChunk } : {};
-    const info = engine.begin(path, { ...chunk, ...options.engine, device });
+    const info = await engine.open(path, { ...chunk, ...options.engine, device });
     const opened = performance.now();
     times.open = opened - start;
-    await engine.player?.ready();
+    await engine.ready();
     times.compile = performance.now() - opened;
     this.#engine = engine;
     return info;

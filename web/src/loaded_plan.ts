@@ -1,6 +1,8 @@
-// A plan on a device: its own buffers, its pipelines (all compiled at once), and for every step a bind group made
+// A plan on a device: its own buffers, its pipelines (kernels.ts), and for every step a bind group made
 // ahead, so that playing a step creates nothing but the encoder.
-import { Access, gridAt, SlotKind } from "./plan.js";
+import { memoised } from "./kernels.js";
+import type { Kernels } from "./kernels.js";
+import { gridAt, SlotKind } from "./plan.js";
 import type { GridExpr, Plan, PlanPipeline, PlanSlot, StepCounts } from "./plan.js";
 
 /// Buffers that the engine placed for a plan: one per weight; keys and values one per layer.
@@ -20,8 +22,6 @@ export interface Dispatch {
   name: string; // "linear_q4 blk.3.ffn_up"
 }
 
-type OnCompile = (done: number, total: number) => void;
-
 const kNothing: StepCounts = { t: 0, r: 0, s: 0, maxKv: 0 };
 
 function isFixed(grid: GridExpr): boolean {
@@ -34,13 +34,10 @@ export class LoadedPlan {
   readonly arena: GPUBuffer[];
   readonly ready: Promise<void>; // rejects when a kernel does not compile
   #states: GPUBuffer[] = [];
-  #onCompile: OnCompile;
   #programs: Dispatch[][] | null = null;
 
-  /// onCompile: hears of every kernel that is compiled.
-  constructor(device: GPUDevice, plan: Plan, buffers: PlanBuffers, onCompile: OnCompile) {
+  constructor(device: GPUDevice, plan: Plan, buffers: PlanBuffers, kernels: Kernels) {
     this.plan = plan;
-    this.#onCompile = onCompile;
     checkBuffers(device, plan, buffers);
     const storage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const make = (label: string, size: number) => device.createBuffer({ label, size, usage: storage });
@@ -64,7 +61,7 @@ export class LoadedPlan {
       };
       return owners[slot.kind] as GPUBuffer; // readPlan and checkBuffers saw to it
     };
-    this.ready = this.#compile(device, bufferOf);
+    this.ready = this.#compile(device, kernels, bufferOf);
     this.ready.catch(() => undefined); // whoever waits for it hears of it
   }
 
@@ -83,22 +80,15 @@ export class LoadedPlan {
     for (const buffer of [...this.arena, ...this.#states, this.params]) buffer.destroy();
   }
 
-  async #compile(device: GPUDevice, bufferOf: (slot: PlanSlot) => GPUBuffer): Promise<void> {
-    const layoutOf = memoised((access: string) => bindGroupLayout(device, access));
-    let compiled = 0;
-    const compile = async (p: PlanPipeline): Promise<GPUComputePipeline> => {
-      const pipeline = await compileKernel(device, p.name, p.source, layoutOf(p.access.join()));
-      this.#onCompile(++compiled, this.plan.pipelines.length);
-      return pipeline;
-    };
-    const pipelines = await Promise.all(this.plan.pipelines.map(compile));
+  async #compile(device: GPUDevice, kernels: Kernels, bufferOf: (slot: PlanSlot) => GPUBuffer): Promise<void> {
+    const pipelines = await Promise.all(this.plan.pipelines.map((p) => kernels.compile(p)));
     const groupOf = memoised((key: string) => {
       const [access = "", slots = ""] = key.split(":");
       const entries = slots.split(",").map((index, binding) => {
         const slot = this.plan.slots[Number(index)] as PlanSlot;
         return { binding, resource: rangeOf(slot, bufferOf(slot)) };
       });
-      return device.createBindGroup({ layout: layoutOf(access), entries });
+      return device.createBindGroup({ layout: kernels.layout(access), entries });
     });
     const dispatches = this.plan.steps.map((step): Dispatch => {
       const { access, name } = this.plan.pipelines[step.pipeline] as PlanPipeline;
@@ -115,25 +105,7 @@ export class LoadedPlan {
   }
 }
 
-/// One value per key, made when it is first asked for.
-function memoised<T>(make: (key: string) => T): (key: string) => T {
-  const known = new Map<string, T>();
-  return (key) => {
-    const value = known.get(key) ?? make(key);
-    known.set(key, value);
-    return value;
-  };
-}
-
 /// access: that of each binding, separated by commas.
-function bindGroupLayout(device: GPUDevice, access: string): GPUBindGroupLayout {
-  const entries = access.split(",").map((a, binding): GPUBindGroupLayoutEntry => {
-    const type = Number(a) === Access.ReadWrite ? "storage" : "read-only-storage";
-    return { binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } };
-  });
-  return device.createBindGroupLayout({ entries });
-}
-
 /// Keys and values: all pages. Others: the slot.
 function rangeOf(slot: PlanSlot, buffer: GPUBuffer): GPUBufferBinding {
   if (slot.kind === SlotKind.Arena) return { buffer, offset: slot.offset, size: slot.bytes };
@@ -164,26 +136,5 @@ function checkBuffers(device: GPUDevice, plan: Plan, buffers: PlanBuffers): void
       `The plan wants a buffer of ${largest} bytes, the GPU binds at most ${limit}. A shorter context or smaller ` +
         `chunks need less.`,
     );
-  }
-}
-
-async function compileKernel(
-  device: GPUDevice,
-  label: string,
-  code: string,
-  layout: GPUBindGroupLayout,
-): Promise<GPUComputePipeline> {
-  const module = device.createShaderModule({ label, code });
-  try {
-    return await device.createComputePipelineAsync({
-      label,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: "main" },
-    });
-  } catch (error) {
-    const { messages } = await module.getCompilationInfo();
-    const first = messages.find((m) => m.type === "error");
-    const why = first ? `line ${first.lineNum}: ${first.message}` : String(error);
-    throw new Error(`Kernel ${label} does not compile on ${device.adapterInfo.description}: ${why}`, { cause: error });
   }
 }

@@ -3,6 +3,7 @@
 // groups, the copies of its outputs and one submit; results arrive by promise, several steps may be in flight.
 import { gridAt, readPlan, rowsAt, SlotKind } from "./plan.js";
 import type { PlanSlot, StepCounts } from "./plan.js";
+import { Kernels } from "./kernels.js";
 import { LoadedPlan } from "./loaded_plan.js";
 import type { Dispatch } from "./loaded_plan.js";
 import { Profiler } from "./profiler.js";
@@ -27,9 +28,9 @@ interface Waiting {
 
 export class Player {
   readonly device: GPUDevice;
+  readonly kernels: Kernels;
   /// Times every dispatch when set (needs the feature timestamp-query): each gets a pass of its own, and is slower.
   onProfile: ((spans: Span[]) => void) | null = null;
-  onCompile: ((done: number, total: number) => void) | null = null;
   #buffers = new Map<number, GPUBuffer>();
   #plans = new Map<number, LoadedPlan>();
   #nextId = 1;
@@ -42,6 +43,7 @@ export class Player {
 
   constructor(device: GPUDevice) {
     this.device = device;
+    this.kernels = new Kernels(device);
     this.#ring = new ReadbackRing(device);
     this.#lostPromise = device.lost.then((info) => {
       this.#lost ??= `The GPU was lost (${info.reason}): ${info.message}`;
@@ -88,11 +90,16 @@ export class Player {
     this.#buffers.delete(id);
   }
 
+  /// Starts compiling the kernels of a plan that will be loaded.
+  compile(words: Uint32Array): void {
+    for (const pipeline of readPlan(words).pipelines) void this.kernels.compile(pipeline).catch(() => undefined);
+  }
+
   /// Starts compiling all kernels and returns at once; steps may be submitted already.
   load(words: Uint32Array, weights: number[], keys: number[], values: number[]): number {
     const find = (ids: number[]) => ids.map((id) => this.#buffer(id));
     const buffers = { weights: find(weights), keys: find(keys), values: find(values) };
-    const plan = new LoadedPlan(this.device, readPlan(words), buffers, (done, total) => this.onCompile?.(done, total));
+    const plan = new LoadedPlan(this.device, readPlan(words), buffers, this.kernels);
     plan.ready.then(
       () => this.#playWaiting(),
       (error: unknown) => this.#fail(error instanceof Error ? error.message : String(error)),

@@ -1,19 +1,30 @@
 // A file on a server read in ranges, for when nothing may be stored: what is read goes to the GPU and is forgotten. The
-// engine reads synchronously, which in a worker XMLHttpRequest can do.
+// engine reads synchronously. While a model is loaded a read of what is not here fails, fill() fetches it, and the
+// engine's step is tried again; later (a lost device) XMLHttpRequest reads, which may block in a worker, but whose
+// answers pile up in memory (1.1 GB for a model of 3 GB, fill() 0.3 GB).
 import { TernError } from "./errors.js";
+import { request } from "./http.js";
 import type { Remote } from "./http.js";
 import type { File } from "./wasi.js";
 
-// Bytes at least that are asked for at once: headers are read in small pieces, one after the other; small tensors here
-// and there.
+// Bytes at least that are asked for at once: the header is read in small pieces, one after the other; small tensors
+// here and there.
 const kAhead = 1 << 20;
 const kAround = 1 << 16;
 
+interface Block {
+  at: number;
+  bytes: Uint8Array;
+}
+
 export class RemoteFile implements File {
   readonly size: number;
+  /// Reads of what is not here block. False: they throw, and fill() is to be called.
+  blocking = false;
   #url: string;
-  #block = new Uint8Array(); // the last that was read
-  #at = 0; // where it begins
+  #head: Block = { at: 0, bytes: new Uint8Array() }; // the header, which grows while it is read again and again
+  #block: Block = { at: 0, bytes: new Uint8Array() }; // the last that was read behind it
+  #missing: { at: number; bytes: number } | null = null;
 
   /// Precondition: remote.ranges.
   constructor(remote: Remote) {
@@ -24,27 +35,60 @@ export class RemoteFile implements File {
   read(offset: number, out: Uint8Array): number {
     const n = Math.max(0, Math.min(out.length, this.size - offset));
     if (n === 0) return 0;
-    if (offset < this.#at || offset + n > this.#at + this.#block.length) {
-      const follows = offset === this.#at + this.#block.length || offset === 0;
-      this.#block = this.#fetch(offset, Math.min(Math.max(n, follows ? kAhead : kAround), this.size - offset));
-      this.#at = offset;
+    const holds = ({ at, bytes }: Block) => offset >= at && offset + n <= at + bytes.length;
+    let block = [this.#head, this.#block].find(holds);
+    if (block === undefined) {
+      const least = offset <= this.#head.bytes.length ? kAhead : kAround;
+      const bytes = Math.min(Math.max(n, least), this.size - offset);
+      if (!this.blocking) {
+        this.#missing = { at: offset, bytes };
+        throw new TernError("incomplete", `Bytes ${offset} to ${offset + bytes} of ${this.#url} are not here yet.`);
+      }
+      block = { at: offset, bytes: this.#fetchNow(offset, bytes) };
+      this.#block = block;
     }
-    out.set(this.#block.subarray(offset - this.#at, offset - this.#at + n));
+    out.set(block.bytes.subarray(offset - block.at, offset - block.at + n));
     return n;
   }
 
-  close(): void {
-    this.#block = new Uint8Array();
+  /// Fetches what the last read that failed wanted. False: none did.
+  async fill(): Promise<boolean> {
+    if (this.#missing === null) return false;
+    const { at, bytes } = this.#missing;
+    this.#missing = null;
+    const headers = { range: `bytes=${at}-${at + bytes - 1}` };
+    const response = await request((url, init) => fetch(url, init), this.#url, { headers });
+    const body = new Uint8Array(await response.arrayBuffer());
+    this.#check(at, bytes, response.status, body);
+    const head = this.#head.bytes;
+    if (at > head.length) {
+      this.#block = { at, bytes: body };
+      return true;
+    }
+    const longer = new Uint8Array(at + body.length);
+    longer.set(head.subarray(0, at));
+    longer.set(body, at);
+    this.#head = { at: 0, bytes: longer };
+    return true;
   }
 
-  #fetch(offset: number, bytes: number): Uint8Array<ArrayBuffer> {
+  close(): void {
+    for (const block of [this.#head, this.#block]) block.bytes = new Uint8Array();
+  }
+
+  #fetchNow(at: number, bytes: number): Uint8Array {
     const request = new XMLHttpRequest();
     request.open("GET", this.#url, false);
     request.responseType = "arraybuffer";
-    request.setRequestHeader("range", `bytes=${offset}-${offset + bytes - 1}`);
+    request.setRequestHeader("range", `bytes=${at}-${at + bytes - 1}`);
     request.send();
-    const body = request.response as ArrayBuffer | null;
-    if (request.status === 206 && body?.byteLength === bytes) return new Uint8Array(body);
-    throw new TernError("incomplete", `${this.#url} could not be read at byte ${offset} (${request.status}).`);
+    const body = new Uint8Array((request.response as ArrayBuffer | null) ?? new ArrayBuffer(0));
+    this.#check(at, bytes, request.status, body);
+    return body;
+  }
+
+  #check(at: number, bytes: number, status: number, body: Uint8Array): void {
+    if (status === 206 && body.length === bytes) return;
+    throw new TernError("incomplete", `${this.#url} could not be read at byte ${at} (${status}).`);
   }
 }

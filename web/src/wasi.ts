@@ -6,6 +6,10 @@ export interface FileSystem {
   stat(path: string): { directory: boolean; size: number } | null;
   list(path: string): string[];
   open(path: string): File;
+  /// For files that are not all here: fetches what the last read that failed wanted. False: none did.
+  fill?(): Promise<boolean>;
+  /// The model is loaded; whatever is read from now on must be there at once.
+  settle?(): void;
 }
 
 export interface File {

@@ -7,7 +7,7 @@
 
 #include "apps/wasm/session.h"
 
-/// How much of the weights is placed, in bytes. Called while tern_open runs.
+/// How much of the weights is placed, in bytes. Called while tern_open and tern_load_step run.
 extern "C" __attribute__((import_module("tern_host"), import_name("progress"))) void tern_host_progress(double done,
                                                                                                         double total);
 
@@ -72,6 +72,9 @@ EXPORT(tern_open) const char* tern_open(const char* text, size_t size) {
   return answer(module().session.open({text, size}, [](uint64_t done, uint64_t total) {
     tern_host_progress(static_cast<double>(done), static_cast<double>(total));
   }));
+}
+EXPORT(tern_load_step) const char* tern_load_step() {
+  return answer(module().session.load_step());
 }
 EXPORT(tern_submit) const char* tern_submit(const char* text, size_t size) {
   return answer(module().session.submit({text, size}));

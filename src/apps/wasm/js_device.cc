@@ -18,6 +18,7 @@ IMPORT(error) uint32_t tern_gpu_error(char* out, uint32_t capacity);
 IMPORT(alloc) uint32_t tern_gpu_alloc(int32_t device, double bytes);
 IMPORT(write) uint32_t tern_gpu_write(int32_t device, uint32_t buffer, double offset, const void* data, uint32_t size);
 IMPORT(free) void tern_gpu_free(int32_t device, uint32_t buffer);
+IMPORT(compile) uint32_t tern_gpu_compile(int32_t device, const uint32_t* plan, uint32_t n_words);
 /// buffers: those of weights, then keys, then values.
 IMPORT(load)
 uint32_t tern_gpu_load(int32_t device, const uint32_t* plan, uint32_t n_words, const uint32_t* buffers,
@@ -69,6 +70,10 @@ class JsDevice final : public backends::webgpu::Device {
   }
   void free(uint32_t buffer) override { tern_gpu_free(device_, buffer); }
 
+  Result<void> compile(std::span<const uint32_t> plan) override {
+    if (tern_gpu_compile(device_, plan.data(), static_cast<uint32_t>(plan.size())) != 0) return {};
+    return last_error(ErrorCode::kInvalidFile);
+  }
   Result<uint32_t> load(std::span<const uint32_t> plan, std::span<const uint32_t> weights,
                         std::span<const uint32_t> keys, std::span<const uint32_t> values) override {
     std::vector<uint32_t> buffers(weights.begin(), weights.end());

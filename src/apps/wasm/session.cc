@@ -76,6 +76,19 @@ Json event_json(const engine::Event& event) {
   return entry;
 }
 
+Json describe(const engine::Model& model) {
+  const engine::MemoryEstimate memory =
+      engine::estimate_memory(model.engine->plan(), *model.backend, model.engine->context(), model.hparams.vocab);
+  return Json{{"arch", model.hparams.arch},
+              {"name", model.files.name},
+              {"vocab", model.hparams.vocab},
+              {"context", model.engine->context()},
+              {"device", model.backend->target().device},
+              {"chat", model.chat_template.has_value()},
+              {"weights_bytes", memory.weights},
+              {"kv_bytes", memory.kv_cache}};
+}
+
 }  // namespace
 
 Result<engine::Model*> Session::model() const {
@@ -90,23 +103,26 @@ Result<const text::Tokenizer*> Session::tokenizer() const {
               model.text_problem);
 }
 
-Result<Json> Session::open(std::string_view text, const engine::Progress& progress) {
+Result<Json> Session::open(std::string_view text, engine::Progress progress) {
+  load_.reset();
   model_.reset();
   const Json json = TRY_CTX(parse_json(text), "while reading the options of a model");
   const std::string path = TRY(json_string(json, "path"));
   const engine::EngineOptions options = TRY(engine_options(json));
+  io::ModelFiles files = TRY(io::open_model(path));
   Devices devices = TRY(devices_for(json));
-  model_ = TRY(engine::load_model(path, std::move(devices.first), options, progress, std::move(devices.others)));
-  const engine::MemoryEstimate memory = engine::estimate_memory(model_->engine->plan(), *model_->backend,
-                                                                model_->engine->context(), model_->hparams.vocab);
-  return Json{{"arch", model_->hparams.arch},
-              {"name", model_->files.name},
-              {"vocab", model_->hparams.vocab},
-              {"context", model_->engine->context()},
-              {"device", model_->backend->target().device},
-              {"chat", model_->chat_template.has_value()},
-              {"weights_bytes", memory.weights},
-              {"kv_bytes", memory.kv_cache}};
+  load_ = TRY(engine::ModelLoad::begin(std::move(files), std::move(devices.first), options, progress,
+                                       std::move(devices.others)));
+  return Json::object();
+}
+
+Result<Json> Session::load_step() {
+  if (!load_) return fail(ErrorCode::kInvalidArgument, "No model is being loaded.");
+  if (TRY(load_->step())) return Json{{"done", false}};
+  auto model = load_->finish();
+  load_.reset();
+  model_ = TRY(std::move(model));
+  return Json{{"done", true}, {"model", describe(*model_)}};
 }
 
 Result<Json> Session::submit(std::string_view text) {
