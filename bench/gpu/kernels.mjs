@@ -205,9 +205,9 @@ async function decode(family, most, shared) {
     if (!single) {
       await add(
         'combine',
-        ['q8_block', 'splits', 'combine', 'attention_q8'],
-        { ...team, WG: 64, ...parts },
-        { 0: o, 1: ml, 2: params, 3: xa },
+        ['q8_block', 'put_q8', 'splits', 'combine', 'rows_attention'],
+        { ...team, WG: 64, G: (m.heads * m.headDim) / 32, ...parts },
+        { 0: xa, 1: o, 2: params, 3: ml },
         [Math.ceil((m.heads * m.headDim) / 256), most],
       );
     }

@@ -317,9 +317,9 @@ async function attention() {
           [kvHeads, splits, 2],
         ),
         await step(
-          [team, 'q8_block', 'splits', 'combine', 'attention_q8'],
-          combineConsts,
-          { 0: o, 1: ml, 2: block, 3: out },
+          [team, 'q8_block', 'put_q8', 'splits', 'combine', 'rows_attention'],
+          { ...combineConsts, G: (heads * hd) / 32 },
+          { 0: out, 1: o, 2: block, 3: ml },
           [Math.ceil((heads * hd) / 256), 2],
         ),
       ]);

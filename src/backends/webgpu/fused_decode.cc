@@ -81,7 +81,7 @@ class FusedDecode {
     if (is_single()) {
       TRY(residual(l.o, l, l.ffn_norm, shapes_.o));
     } else {
-      TRY(combine(l));
+      TRY(emit_rows_attention(e_, l, part_o_, part_ml_, {"q8_block", "put_q8"}, attended_));
       TRY(residual(l.o, attended_, l.ffn_norm, shapes_.o));
     }
     const View gated = q8_blocks(e_, graph::Dim::tokens(), e_.output(l.gate_up).cols);
@@ -125,18 +125,6 @@ class FusedDecode {
     constants.add("HEADS", heads_);
     constants.add("SPLITS", kAttentionSplits);
     constants.add("WINDOW", e_.graph().attrs<graph::AttentionAttrs>(l.attention).window);
-  }
-
-  /// The attention of several tokens, once, as int8.
-  Result<void> combine(const FusedLayer& l) {
-    Dispatch d{.name = "attention_q8"};
-    add_team(e_, d, 64);
-    d.files.insert(d.files.end(), {"q8_block", "splits", "combine", "attention_q8"});
-    add_block_params(e_, d.constants);
-    add_parts(l, d.constants);
-    d.binds = {reads(part_o_.ref), reads(part_ml_.ref), reads(Emitter::params()), writes(attended_.ref)};
-    d.grid = {grid_constant(div_up(heads_ * head_dim_, 256)), grid_rows(graph::Dim::tokens()), {}};
-    return e_.dispatch(l.attention, d);
   }
 
   /// o of one token: combines the parts of the attention itself.

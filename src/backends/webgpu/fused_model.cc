@@ -190,4 +190,23 @@ Result<void> emit_attention_split(Emitter& e, const FusedLayer& layer, const Vie
   return e.dispatch(layer.attention, d);
 }
 
+Result<void> emit_rows_attention(Emitter& e, const FusedLayer& layer, const View& part_o, const View& part_ml,
+                                 const std::vector<std::string_view>& put, const View& out) {
+  const auto& attrs = e.graph().attrs<graph::AttentionAttrs>(layer.attention);
+  const uint32_t cols = attrs.n_heads * attrs.head_dim;
+  Dispatch d{.name = "rows_attention"};
+  add_team(e, d, 64);
+  d.files.insert(d.files.end(), put.begin(), put.end());
+  d.files.insert(d.files.end(), {"splits", "combine", "rows_attention"});
+  add_block_params(e, d.constants);
+  d.constants.add("G", cols / 32);
+  d.constants.add("HD", attrs.head_dim);
+  d.constants.add("HEADS", attrs.n_heads);
+  d.constants.add("SPLITS", kAttentionSplits);
+  d.constants.add("WINDOW", attrs.window);
+  d.binds = {writes(out.ref), reads(part_o.ref), reads(Emitter::params()), reads(part_ml.ref)};
+  d.grid = {grid_constant(div_up(cols, 256)), grid_rows(graph::Dim::tokens()), {}};
+  return e.dispatch(layer.attention, d);
+}
+
 }  // namespace tern::backends::webgpu

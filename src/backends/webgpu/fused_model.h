@@ -34,5 +34,8 @@ Result<void> emit_embed_q8(Emitter& emitter, const FusedModel& model, const View
 /// maximum and sum of each [T, heads * splits * 2].
 Result<void> emit_attention_split(Emitter& emitter, const FusedLayer& layer, const View& q, const View& part_o,
                                   const View& part_ml);
+/// Sums those up as a product reads them. put: the files that write its form (put_q8 or put_f16).
+Result<void> emit_rows_attention(Emitter& emitter, const FusedLayer& layer, const View& part_o, const View& part_ml,
+                                 const std::vector<std::string_view>& put, const View& out);
 
 }  // namespace tern::backends::webgpu

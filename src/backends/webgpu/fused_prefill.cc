@@ -83,7 +83,7 @@ class FusedPrefill {
   Dispatch rows(std::string_view name, Gemm form, uint32_t cols) const {
     Dispatch d{.name = name};
     add_team(e_, d, 256);
-    add_put(d, form);
+    for (const std::string_view file : put_files(form)) d.files.push_back(file);
     d.files.push_back(name);
     d.constants.add("G", cols / 32);
     return d;
@@ -155,16 +155,7 @@ class FusedPrefill {
     const View part_o = e_.temporary(kTokens, heads_ * kAttentionSplits * head_dim_);
     const View part_ml = e_.temporary(kTokens, heads_ * kAttentionSplits * 2);
     TRY(emit_attention_split(e_, l, q, part_o, part_ml));
-    Dispatch d = rows("rows_attention", gemm_, heads_ * head_dim_);
-    d.files.insert(d.files.end(), {"splits", "combine"});
-    add_block_params(e_, d.constants);
-    d.constants.add("HD", head_dim_);
-    d.constants.add("HEADS", heads_);
-    d.constants.add("SPLITS", kAttentionSplits);
-    d.constants.add("WINDOW", e_.graph().attrs<graph::AttentionAttrs>(l.attention).window);
-    d.binds = {writes(out.ref), reads(part_o.ref), reads(Emitter::params()), reads(part_ml.ref)};
-    d.grid = {grid_constant(div_up(heads_ * head_dim_, 1024)), grid_rows(kTokens), {}};
-    return e_.dispatch(l.attention, d);
+    return emit_rows_attention(e_, l, part_o, part_ml, put_files(gemm_), out);
   }
 
   /// The product itself stores act(gate) * up where it is on matrices and undivided: 2% of a prompt of 512 tokens.

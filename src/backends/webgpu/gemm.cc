@@ -109,15 +109,15 @@ View gemm_rows(Emitter& e, Gemm gemm, graph::Dim rows, uint32_t cols) {
   return gemm == Gemm::kDot ? q8_blocks(e, rows, cols) : e.temporary(rows, cols / 2);
 }
 
-void add_put(Dispatch& d, Gemm gemm) {
-  if (gemm == Gemm::kDot) d.files.push_back("q8_block");
-  d.files.push_back(gemm == Gemm::kDot ? "put_q8" : "put_f16");
+std::vector<std::string_view> put_files(Gemm gemm) {
+  if (gemm == Gemm::kDot) return {"q8_block", "put_q8"};
+  return {"put_f16"};
 }
 
 Result<void> emit_rows(Emitter& e, graph::NodeId node, Gemm gemm, const View& x, const View& rows) {
   Dispatch d{.name = "rows_plain"};
   add_team(e, d, 256);
-  add_put(d, gemm);
+  for (const std::string_view file : put_files(gemm)) d.files.push_back(file);
   d.files.push_back("rows_plain");
   d.constants.add("G", x.cols / 32);
   add_view(d.constants, "X", x);

@@ -16,8 +16,8 @@ bool has_gemm(Gemm gemm, const graph::Weight& weight);
 
 /// Rows of activations of `cols` values, as such a product reads them.
 View gemm_rows(Emitter& emitter, Gemm gemm, graph::Dim rows, uint32_t cols);
-/// Adds the kernel files that write such rows.
-void add_put(Dispatch& dispatch, Gemm gemm);
+/// The kernel files that write such rows.
+std::vector<std::string_view> put_files(Gemm gemm);
 /// rows: gemm_rows() of x, columns as they are.
 Result<void> emit_rows(Emitter& emitter, graph::NodeId node, Gemm gemm, const View& x, const View& rows);
 
