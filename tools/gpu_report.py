@@ -29,7 +29,8 @@ def merge(files):
 
 
 def key_of(row):
-    return row["model"], row["depth"], row["batch"], row["player"] != "native", row["robustness"] == "on"
+    players = ("native", "dawn", "chromium", "chromium without flags")
+    return row["model"], row["depth"], row["batch"], players.index(row["player"]), row["robustness"] == "on"
 
 
 def bytes_per_step(rows):

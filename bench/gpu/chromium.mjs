@@ -1,12 +1,15 @@
 // Decoding and prefill of a model in a tab of Chromium on a real GPU, through the package as a page has it; prints a
-// JSON list like `tern bench`, player "chromium". Needs tests/web's playwright-core and Chromium (TERN_CHROMIUM: where).
+// JSON list like `tern bench`. Needs tests/web's playwright-core and Chromium (TERN_CHROMIUM: where).
 //   node bench/gpu/chromium.mjs MODEL.gguf [-p TOKENS] [-n TOKENS]      PLAIN=1: no experimental features
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch, openPage, sendFile, serve } from '../../tests/web/browser.mjs';
 
 const { values, positionals } = parseArgs({
-  options: { prompt: { type: 'string', short: 'p', default: '512' }, generate: { type: 'string', short: 'n', default: '128' } },
+  options: {
+    prompt: { type: 'string', short: 'p', default: '512' },
+    generate: { type: 'string', short: 'n', default: '128' },
+  },
   allowPositionals: true,
 });
 const [model] = positionals;
