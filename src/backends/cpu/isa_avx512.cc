@@ -60,16 +60,12 @@ struct Dot {
   static constexpr bool kSigned = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
-  static __m512i broadcast(const uint8_t* x) {
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
     int32_t four;
     __builtin_memcpy(&four, x, sizeof four);
-    return _mm512_set1_epi32(four);
-  }
-  static Sum step(Sum sum, vbytes codes, __m512i four) {
     return reinterpret_cast<vi>(
-        _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(codes), four));
+        _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(codes), _mm512_set1_epi32(four)));
   }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) { return step(sum, codes, broadcast(x)); }
   static vi finish(Sum sum, int32_t) { return sum; }
 };
 inline vbytes lookup(vbytes codes, const uint8_t* table) {

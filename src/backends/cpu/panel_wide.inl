@@ -61,7 +61,7 @@ void wide_tile(const PanelTileArgs& a) {
         const vbytes second = to_bytes(load_line(w + kLines + 128 * s + 64));
 #pragma GCC unroll 8
         for (int t = 0; t < N; ++t) {
-          const auto four = D::broadcast(x + C::kGroup * t + 4 * s);
+          const uint8_t* four = x + C::kGroup * t + 4 * s;  // one broadcast for both
           dot[0][t] = D::step(dot[0][t], first, four);
           dot[1][t] = D::step(dot[1][t], second, four);
         }
