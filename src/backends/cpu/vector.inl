@@ -116,7 +116,8 @@ struct DotByArithmetic {
   static constexpr bool kSigned = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
-  /// x: 4 int8.
+  /// What step() takes of 4 int8.
+  static const uint8_t* broadcast(const uint8_t* x) { return x; }
   static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
     const vi four = reinterpret_cast<vi>(codes);
 #pragma GCC unroll 4
