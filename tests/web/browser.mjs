@@ -85,13 +85,14 @@ const kSoftwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshade
 /// The binary itself: Debian's wrapper script adds flags of its own.
 export const chromiumPath = process.env.TERN_CHROMIUM ?? "/usr/lib/chromium/chromium";
 
-/// A browser with a profile of its own on the disk, as people have it; `profile`: one that is there already. Close it
-/// with close(), which removes a profile that it made.
+/// A browser with a profile of its own on the disk, as people have it; `profile`: one that is there already, which
+/// stays.
 export async function launch({ gpu = true, args = [], profile = null } = {}) {
   const folder = profile ?? fs.mkdtempSync(path.join(os.tmpdir(), "tern-chromium-"));
   const flags = [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args];
   const context = await chromium.launchPersistentContext(folder, { executablePath: chromiumPath, args: flags });
-  if (profile === null) context.on("close", () => fs.rmSync(folder, { recursive: true, force: true }));
+  if (profile === null)
+    context.on("close", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   return context;
 }
 

@@ -71,6 +71,9 @@ function openRemotes(remotes: Remote[]): OpenSource {
     const filled = await Promise.all([...parts.values()].map((part) => part.fill()));
     return filled.includes(true);
   };
+  open.files.filled = () => {
+    for (const part of parts.values()) part.forget();
+  };
   open.files.settle = () => {
     for (const part of parts.values()) part.blocking = true;
   };

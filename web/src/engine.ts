@@ -271,7 +271,9 @@ export class Engine {
   async #filling<T>(attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await attempt();
+        const result = await attempt();
+        this.#files.filled?.();
+        return result;
       } catch (error) {
         if (!(await this.#files.fill?.())) throw error;
       }

@@ -23,7 +23,7 @@ export class RemoteFile implements File {
   blocking = false;
   #url: string;
   #head: Block = { at: 0, bytes: new Uint8Array() }; // the header, which grows while it is read again and again
-  #block: Block = { at: 0, bytes: new Uint8Array() }; // the last that was read behind it
+  #blocks: Block[] = []; // read behind it for the step that is tried, which may need several at once
   #missing: { at: number; bytes: number } | null = null;
 
   /// Precondition: remote.ranges.
@@ -36,7 +36,7 @@ export class RemoteFile implements File {
     const n = Math.max(0, Math.min(out.length, this.size - offset));
     if (n === 0) return 0;
     const holds = ({ at, bytes }: Block) => offset >= at && offset + n <= at + bytes.length;
-    let block = [this.#head, this.#block].find(holds);
+    let block = [this.#head, ...this.#blocks].find(holds);
     if (block === undefined) {
       const least = offset <= this.#head.bytes.length ? kAhead : kAround;
       const bytes = Math.min(Math.max(n, least), this.size - offset);
@@ -45,7 +45,7 @@ export class RemoteFile implements File {
         throw new TernError("incomplete", `Bytes ${offset} to ${offset + bytes} of ${this.#url} are not here yet.`);
       }
       block = { at: offset, bytes: this.#fetchNow(offset, bytes) };
-      this.#block = block;
+      this.#blocks = [block];
     }
     out.set(block.bytes.subarray(offset - block.at, offset - block.at + n));
     return n;
@@ -62,7 +62,7 @@ export class RemoteFile implements File {
     this.#check(at, bytes, response.status, body);
     const head = this.#head.bytes;
     if (at > head.length) {
-      this.#block = { at, bytes: body };
+      this.#blocks.push({ at, bytes: body });
       return true;
     }
     const longer = new Uint8Array(at + body.length);
@@ -72,8 +72,14 @@ export class RemoteFile implements File {
     return true;
   }
 
+  /// The step has what it wanted.
+  forget(): void {
+    this.#blocks = this.#blocks.slice(-1);
+  }
+
   close(): void {
-    for (const block of [this.#head, this.#block]) block.bytes = new Uint8Array();
+    this.#head.bytes = new Uint8Array();
+    this.#blocks = [];
   }
 
   #fetchNow(at: number, bytes: number): Uint8Array {

@@ -8,6 +8,8 @@ export interface FileSystem {
   open(path: string): File;
   /// For files that are not all here: fetches what the last read that failed wanted. False: none did.
   fill?(): Promise<boolean>;
+  /// What was tried has all that it wanted, and fill() may forget it.
+  filled?(): void;
   /// The model is loaded; whatever is read from now on must be there at once.
   settle?(): void;
 }
