@@ -91,8 +91,8 @@ export async function launch({ gpu = true, args = [], profile = null } = {}) {
   const folder = profile ?? fs.mkdtempSync(path.join(os.tmpdir(), "tern-chromium-"));
   const flags = [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args];
   const context = await chromium.launchPersistentContext(folder, { executablePath: chromiumPath, args: flags });
-  if (profile === null)
-    context.on("close", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+  // When this program ends: Chromium writes to its profile even after it has closed its last page.
+  if (profile === null) process.once("exit", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return context;
 }
 
