@@ -3,7 +3,7 @@
 //   node bench/gpu/chromium.mjs MODEL.gguf [-p TOKENS] [-n TOKENS]      PLAIN=1: no experimental features
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
-import { launch, openPage, sendFile, serve } from '../../tests/web/browser.mjs';
+import { launchProfile, openPage, sendFile, serve } from '../../tests/web/browser.mjs';
 
 const { values, positionals } = parseArgs({
   options: {
@@ -30,7 +30,7 @@ const args = [
 ];
 const isolated = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 const server = await serve({ '/model.gguf': (request, response) => sendFile(request, response, model) }, isolated);
-const context = await launch({ gpu: false, args });
+const context = await launchProfile({ gpu: false, args });
 const page = await openPage(context, server.url);
 const work = { prompt: Number(values.prompt), generate: Number(values.generate) };
 

@@ -85,15 +85,19 @@ const kSoftwareGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshade
 /// The binary itself: Debian's wrapper script adds flags of its own.
 export const chromiumPath = process.env.TERN_CHROMIUM ?? "/usr/lib/chromium/chromium";
 
-/// A browser with a profile of its own on the disk, as people have it; `profile`: one that is there already, which
-/// stays.
-export async function launch({ gpu = true, args = [], profile = null } = {}) {
-  const folder = profile ?? fs.mkdtempSync(path.join(os.tmpdir(), "tern-chromium-"));
-  const flags = [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args];
-  const context = await chromium.launchPersistentContext(folder, { executablePath: chromiumPath, args: flags });
+const flagsOf = ({ gpu = true, args = [] }) => [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args];
+
+/// A browser whose contexts keep nothing, and storage in memory: above a gigabyte it loses writes without a word.
+export function launch(options = {}) {
+  return chromium.launch({ executablePath: chromiumPath, args: flagsOf(options) });
+}
+
+/// A browser's context with a profile of its own on the disk, as people have it.
+export async function launchProfile(options = {}) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tern-chromium-"));
   // When this program ends: Chromium writes to its profile even after it has closed its last page.
-  if (profile === null) process.once("exit", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-  return context;
+  process.once("exit", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return await chromium.launchPersistentContext(folder, { executablePath: chromiumPath, args: flagsOf(options) });
 }
 
 /// A page of the server with the package as globalThis.tern. What it logs goes to stderr when TERN_TEST_LOG is set.

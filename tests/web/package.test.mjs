@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import * as path from "node:path";
 import { after, before, test } from "node:test";
-import { demo, kStrictPolicy, launch, openPage, repository, serve } from "./browser.mjs";
+import { demo, kStrictPolicy, launchProfile, openPage, repository, serve } from "./browser.mjs";
 
 const kPrompt = "What is 47 + 85?";
 const native = process.env.TERN_NATIVE ?? path.join(repository, "build/tern");
@@ -11,7 +11,7 @@ let server, context, page;
 
 before(async () => {
   server = await serve({}, { "content-security-policy": kStrictPolicy });
-  context = await launch();
+  context = await launchProfile();
   page = await openPage(context, server.url);
 });
 after(async () => {
