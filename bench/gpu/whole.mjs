@@ -56,7 +56,7 @@ async function wholeStep(kind, model, t, batch) {
     await add(
       'rows_qkv',
       ['bias_none', 'page_of', halves ? 'q_f16' : 'q_f32', 'rows_qkv'],
-      { ...P.at, ...heads, HEADS: m.heads, KS: qkv, INTERLEAVED: 1 },
+      { ...P.at, ...heads, HEADS: m.heads, FIRST_HEAD: 0, N: qkvRows, KS: qkv, INTERLEAVED: 1 },
       { 0: y, 1: rope, 2: params, 3: q, 4: l.k, 5: l.v },
       [Math.ceil(qkvRows / 256), t],
     );

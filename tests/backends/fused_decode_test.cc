@@ -1,6 +1,7 @@
 // How many dispatches a step is: what decoding costs on a GPU is mostly their number. And which kernels prompts get.
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 
 #include "backends/webgpu/emitter.h"
@@ -17,6 +18,7 @@ struct Kind {
   bool has_bias = false;
   uint32_t window = 0;
   bool has_qk_norm = false;
+  std::optional<Format> v_format;  // as in Q4_K_M, where some v are Q6_K
 };
 
 graph::Graph model(uint32_t layers, const Kind& kind) {
@@ -41,7 +43,9 @@ graph::Graph model(uint32_t layers, const Kind& kind) {
     const auto n = norm(x, at + ".attn_norm", kHidden);
     auto q = linear(n, at + ".q", kHeads * kHeadDim, kHidden, kind.has_bias);
     auto k = linear(n, at + ".k", kKvHeads * kHeadDim, kHidden, kind.has_bias);
-    const auto v = linear(n, at + ".v", kKvHeads * kHeadDim, kHidden, kind.has_bias);
+    const auto v = kind.v_format
+                       ? b.linear(n, weight(at + ".v", *kind.v_format, kKvHeads * kHeadDim, kHidden), at + ".v")
+                       : linear(n, at + ".v", kKvHeads * kHeadDim, kHidden, kind.has_bias);
     if (kind.has_qk_norm) {
       q = norm(q, at + ".q_norm", kHeadDim);
       k = norm(k, at + ".k_norm", kHeadDim);
@@ -96,6 +100,14 @@ TEST(FusedDecode, OneTokenTakesFiveDispatchesALayer) {
   EXPECT_EQ(dispatches_per_layer({.has_bias = true}, 1), 5u);         // qwen2
   EXPECT_EQ(dispatches_per_layer({.format = Format::kQ4_1}, 1), 5u);  // scale and minimum
   EXPECT_EQ(dispatches_per_layer({.format = Format::kQ8_0}, 1), 5u);
+}
+
+/// Q4_K_M: the product of q and k, and one of v, whose heads come after theirs.
+TEST(FusedDecode, AVInAnotherFormatIsAProductOfItsOwn) {
+  const Kind mix{.format = Format::kQ4_0, .v_format = Format::kQ8_0};
+  EXPECT_EQ(dispatches_per_layer(mix, 1), 6u);
+  EXPECT_EQ(dispatches_per_layer(mix, 16), 7u);
+  EXPECT_EQ(dispatches_per_layer(mix, 100), 12u);
 }
 
 TEST(FusedDecode, FewTokensTakeSixDispatchesALayer) {

@@ -194,6 +194,7 @@ async function qkv() {
               ROW_SCALES: w.ROW_SCALES,
               EPS: 1e-6,
               HEADS: heads,
+              FIRST_HEAD: 0,
               KV_HEADS: kvHeads,
               HD: hd,
               PAGE: page,

@@ -195,6 +195,8 @@ async function heads() {
         const consts = {
           ...P,
           HEADS: headCount,
+          FIRST_HEAD: 0,
+          N: n,
           KV_HEADS: kvHeads,
           HD: hd,
           PAGE: page,

@@ -76,7 +76,7 @@ class FusedDecode {
   const graph::Weight& weight(NodeId n, size_t i) const { return *e_.weight(n, i); }
 
   Result<void> layer(const FusedLayer& l, NodeId next_norm) {
-    TRY(qkv(l));
+    for (const QkvPart& part : l.qkv) TRY(qkv(l, part));
     TRY(emit_attention_split(e_, l, q_, part_o_, part_ml_));
     if (is_single()) {
       TRY(residual(l.o, l, l.ffn_norm, shapes_.o));
@@ -95,29 +95,30 @@ class FusedDecode {
     constants.add("PAGE", e_.key().page_tokens);
   }
 
-  Result<void> qkv(const FusedLayer& l) {
-    const graph::Weight& w = weight(l.qkv, 1);
-    const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(l.qkv).has_bias == 1;
+  Result<void> qkv(const FusedLayer& l, const QkvPart& part) {
+    const graph::Weight& w = weight(part.linear, 1);
+    const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(part.linear).has_bias == 1;
     Dispatch d{.name = "fused_qkv"};
     add_gemv(e_, d, w, shapes_.qkv, 1, tokens_);
     d.files.insert(d.files.end(),
                    {"x_q8_norm", "tokens_all", has_bias ? "bias" : "bias_none", "page_of", "out_qkv", "gemv_q8"});
     add_heads(d.constants);
     d.constants.add("HEADS", heads_);
+    d.constants.add("FIRST_HEAD", part.first_head);
     d.constants.add("N", w.rows);
     d.constants.add("EPS", e_.graph().attrs<graph::NormAttrs>(l.attn_norm).eps);
     d.constants.add("INTERLEAVED", e_.graph().attrs<graph::RopeKvAttrs>(l.rope).rope.interleaved);
     const uint32_t cache = e_.graph().attrs<graph::RopeKvAttrs>(l.rope).kv.layer;
-    d.binds = {reads(e_.weight_ref(l.qkv, 1)),
+    d.binds = {reads(e_.weight_ref(part.linear, 1)),
                reads(x_.ref),
                reads(Emitter::params()),
                writes(q_.ref),
                writes(Emitter::keys(cache)),
                writes(Emitter::values(cache)),
                reads(rope_.ref)};
-    if (has_bias) d.binds.push_back(reads(e_.weight_ref(l.qkv, 2)));
+    if (has_bias) d.binds.push_back(reads(e_.weight_ref(part.linear, 2)));
     d.grid = {grid_constant(div_up(w.rows, shapes_.qkv.out)), by_tokens(), {}};
-    return e_.dispatch(l.qkv, d);
+    return e_.dispatch(part.linear, d);
   }
 
   void add_parts(const FusedLayer& l, Constants& constants) const {

@@ -27,8 +27,8 @@ class Matcher {
     while (at_ < order_.size() && graph_.nodes[order_[at_]].op == Op::kRmsNorm) {
       FusedLayer layer{};
       if (!match_layer(layer, h)) return {};
-      model.layers.push_back(layer);
-      h = out(layer.down);
+      model.layers.push_back(std::move(layer));
+      h = out(model.layers.back().down);
     }
     if (!next(Op::kGatherRows, model.gather) || in(model.gather, 0) != h) return {};
     if (!next(Op::kRmsNorm, model.norm) || in(model.norm, 0) != out(model.gather)) return {};
@@ -72,10 +72,12 @@ class Matcher {
   bool match_layer(FusedLayer& layer, graph::ValueId h) {
     if (!next(Op::kRmsNorm, layer.attn_norm) || in(layer.attn_norm, 0) != h || !whole_norm(layer.attn_norm))
       return false;
-    if (!next(Op::kLinear, layer.qkv) || in(layer.qkv, 0) != out(layer.attn_norm) || !single(layer.qkv, 1))
-      return false;
-    if (!next(Op::kRopeKvWrite, layer.rope) || !is_slice(layer.rope, layer.qkv)) return false;
-    if (!next(Op::kAttention, layer.attention) || in(layer.attention, 0) != out(layer.rope)) return false;
+    size_t n_linears = 0;
+    for (NodeId linear = 0; next(Op::kLinear, linear); ++n_linears) {
+      if (in(linear, 0) != out(layer.attn_norm) || !single(linear, 1)) return false;
+    }
+    if (!next(Op::kRopeKvWrite, layer.rope) || !next(Op::kAttention, layer.attention)) return false;
+    if (!match_qkv(layer) || layer.qkv.size() != n_linears || in(layer.attention, 0) != out(layer.rope)) return false;
     if (!next(Op::kLinearAdd, layer.o) || in(layer.o, 0) != out(layer.attention) || !plain_add(layer.o, h))
       return false;
     const graph::ValueId middle = out(layer.o);
@@ -90,18 +92,31 @@ class Matcher {
   bool plain_add(NodeId n, graph::ValueId residual) const {
     return linear(n).has_bias == 0 && in(n, 2) == residual && single(n, 1);
   }
-  /// q, k and v of the node are the columns of the linear in this order.
-  bool is_slice(NodeId rope, NodeId qkv) const {
-    uint32_t begin = 0;
+  /// q, k and v are all columns of linears, in this order.
+  bool match_qkv(FusedLayer& layer) const {
+    const uint32_t dim = graph_.attrs<graph::AttentionAttrs>(layer.attention).head_dim;
+    uint32_t begin = 0, column = 0;  // in the last linear; of q, k and v together
     for (size_t i = 0; i < 3; ++i) {
-      const NodeId producer = graph_.values[in(rope, i)].producer;
-      if (producer == graph::kNone || graph_.nodes[producer].op != Op::kSlice || in(producer, 0) != out(qkv))
-        return false;
-      if (graph_.attrs<graph::SliceAttrs>(producer).begin != begin) return false;
-      begin += graph_.attrs<graph::SliceAttrs>(producer).count;
+      NodeId producer = graph_.values[in(layer.rope, i)].producer;
+      if (producer == graph::kNone) return false;
+      uint32_t first = 0, count = graph_.values[in(layer.rope, i)].desc.cols;
+      if (graph_.nodes[producer].op == Op::kSlice) {
+        first = graph_.attrs<graph::SliceAttrs>(producer).begin;
+        producer = graph_.values[in(producer, 0)].producer;
+      }
+      if (producer == graph::kNone || graph_.nodes[producer].op != Op::kLinear) return false;
+      if (layer.qkv.empty() || layer.qkv.back().linear != producer) {
+        if (!layer.qkv.empty() && begin != cols(layer.qkv.back().linear)) return false;
+        layer.qkv.push_back({producer, column / dim});
+        begin = 0;
+      }
+      if (first != begin || count % dim != 0) return false;
+      begin += count;
+      column += count;
     }
-    return begin == graph_.values[out(qkv)].desc.cols;
+    return begin == cols(layer.qkv.back().linear);
   }
+  uint32_t cols(NodeId n) const { return graph_.values[out(n)].desc.cols; }
   bool shapes_fit(const FusedLayer& layer) const {
     const auto& rope = graph_.attrs<graph::RopeKvAttrs>(layer.rope).rope;
     const auto& first = graph_.attrs<graph::RopeKvAttrs>(first_rope()).rope;
@@ -129,7 +144,8 @@ std::optional<FusedModel> match_fused_model(const Emitter& e) {
 void take(Emitter& e, const FusedModel& model) {
   e.take(model.embed);
   for (const FusedLayer& l : model.layers) {
-    for (const NodeId n : {l.attn_norm, l.qkv, l.rope, l.attention, l.o, l.ffn_norm, l.gate_up, l.down}) e.take(n);
+    for (const NodeId n : {l.attn_norm, l.rope, l.attention, l.o, l.ffn_norm, l.gate_up, l.down}) e.take(n);
+    for (const QkvPart& part : l.qkv) e.take(part.linear);
   }
   e.take(model.gather);
   e.take(model.norm);

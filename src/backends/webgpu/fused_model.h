@@ -9,8 +9,16 @@ namespace tern::backends::webgpu {
 /// Pieces of a token's cache that are attended to side by side: 8 and 32 were 4 and 2% slower at 4096 positions.
 constexpr uint32_t kAttentionSplits = 16;
 
+/// A linear that gives whole heads of q, k and v, counted in this order; several where their formats differ (Q4_K_M has
+/// some v in Q6_K).
+struct QkvPart {
+  graph::NodeId linear;
+  uint32_t first_head;
+};
+
 struct FusedLayer {
-  graph::NodeId attn_norm, qkv, rope, attention, o, ffn_norm, gate_up, down;
+  graph::NodeId attn_norm, rope, attention, o, ffn_norm, gate_up, down;
+  std::vector<QkvPart> qkv;
 };
 
 struct FusedModel {

@@ -60,8 +60,7 @@ class FusedPrefill {
 
   Result<Sums> layer(const FusedLayer& l, const Sums& before) {
     const View x = TRY(norm(l.attn_norm, before));
-    const Sums qkv = TRY(product(l.qkv, x));
-    const View attended = TRY(attention(l, qkv));
+    const View attended = TRY(attention(l, x));
     const Sums o = TRY(product(l.o, attended));
     const View y = TRY(norm(l.ffn_norm, o));
     return product(l.down, TRY(gate_up(l, y)));
@@ -110,11 +109,14 @@ class FusedPrefill {
     return e_.dispatch(node, d);
   }
 
-  Result<View> attention(const FusedLayer& l, const Sums& qkv) {
+  Result<View> attention(const FusedLayer& l, const View& x) {
     const bool halves = !is_batch_ && flash_reads_halves(e_, gemm_, l.attention);
     const uint32_t cols = heads_ * head_dim_;
     const View q = e_.temporary(kTokens, halves ? cols / 2 : cols);
-    TRY(turn(l, qkv, halves, q));
+    for (const QkvPart& part : l.qkv) {
+      const Sums sums = TRY(product(part.linear, x));
+      TRY(turn(l, part, sums, halves, q));
+    }
     const View out = gemm_rows(e_, gemm_, kTokens, cols);
     if (is_batch_) {
       TRY(split(l, q, out));
@@ -128,26 +130,28 @@ class FusedPrefill {
     return out;
   }
 
-  Result<void> turn(const FusedLayer& l, const Sums& qkv, bool halves, const View& q) {
-    const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(l.qkv).has_bias == 1;
+  Result<void> turn(const FusedLayer& l, const QkvPart& part, const Sums& sums, bool halves, const View& q) {
+    const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(part.linear).has_bias == 1;
     const auto& attrs = e_.graph().attrs<graph::RopeKvAttrs>(l.rope);
     Dispatch d{.name = "rows_qkv"};
     d.files = {has_bias ? "bias_of_rows" : "bias_none", "page_of", halves ? "q_f16" : "q_f32", "rows_qkv"};
     add_block_params(e_, d.constants);
     d.constants.add("HD", head_dim_);
     d.constants.add("HEADS", heads_);
+    d.constants.add("FIRST_HEAD", part.first_head);
+    d.constants.add("N", e_.weight(part.linear, 1)->rows);
     d.constants.add("KV_HEADS", kv_heads_);
     d.constants.add("PAGE", e_.key().page_tokens);
-    d.constants.add("KS", qkv.parts);
+    d.constants.add("KS", sums.parts);
     d.constants.add("INTERLEAVED", attrs.rope.interleaved);
-    d.binds = {reads(qkv.view.ref),
+    d.binds = {reads(sums.view.ref),
                reads(rope_.ref),
                reads(Emitter::params()),
                writes(q.ref),
                writes(Emitter::keys(attrs.kv.layer)),
                writes(Emitter::values(attrs.kv.layer))};
-    if (has_bias) d.binds.push_back(reads(e_.weight_ref(l.qkv, 2)));
-    d.grid = {grid_constant(div_up((heads_ + 2 * kv_heads_) * head_dim_, 256)), grid_rows(kTokens), {}};
+    if (has_bias) d.binds.push_back(reads(e_.weight_ref(part.linear, 2)));
+    d.grid = {grid_constant(div_up(e_.weight(part.linear, 1)->rows, 256)), grid_rows(kTokens), {}};
     return e_.dispatch(l.rope, d);
   }
 
@@ -216,7 +220,7 @@ class FusedPrefill {
 bool has_gemms(const Emitter& e, const FusedModel& model, Gemm gemm) {
   const auto has = [&](NodeId n) { return has_gemm(gemm, *e.weight(n, 1)); };
   return std::ranges::all_of(model.heads, has) && std::ranges::all_of(model.layers, [&](const FusedLayer& l) {
-           return has(l.qkv) && has(l.o) && has(l.gate_up) && has(l.down);
+           return std::ranges::all_of(l.qkv, has, &QkvPart::linear) && has(l.o) && has(l.gate_up) && has(l.down);
          });
 }
 

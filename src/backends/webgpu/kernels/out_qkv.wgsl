@@ -1,5 +1,5 @@
-// Rotates q and k, writes k and v to the f16 cache. Rows of the weight: HEADS * HD of q, KV_HEADS * HD of k, as many
-// of v. A thread owns two pairs: dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1 and
+// Rotates q and k, writes k and v to the f16 cache. Rows of the weight: N / HD heads of HEADS of q, KV_HEADS of k, as
+// many of v, from FIRST_HEAD on. A thread owns two pairs: dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1 and
 // the same HD / 2 higher, so that it writes whole words. OUT a multiple of 4; all of HD turns.
 @group(0) @binding(3) var<storage, read_write> q: array<f32>;        // [T][HEADS][HD]
 @group(0) @binding(4) var<storage, read_write> k_cache: array<u32>;  // two f16 to a word
@@ -18,8 +18,8 @@ fn finish(wg: u32, base: u32, t: u32) {
   for (var i = t; i < NT * OUT / 4u; i += WG) {
     let n = i / (OUT / 4u); let token = base + n; let quad = (wg * OUT) / 4u + i % (OUT / 4u);
     if (token >= token_count() || quad >= N / 4u) { continue; }
-    let head = quad / (HD / 4u); let j = quad % (HD / 4u); let y0 = 4u * (i % (OUT / 4u));
-    let d0 = dim_of(j, 0u); let d2 = dim_of(j, 2u); let row = head * HD;
+    let head = FIRST_HEAD + quad / (HD / 4u); let j = quad % (HD / 4u); let y0 = 4u * (i % (OUT / 4u));
+    let d0 = dim_of(j, 0u); let d2 = dim_of(j, 2u); let row = quad / (HD / 4u) * HD;
     var v = vec4<f32>(result(n, y0) + bias_of(row + d0), result(n, y0 + 1u) + bias_of(row + d0 + 1u),
                       result(n, y0 + 2u) + bias_of(row + d2), result(n, y0 + 3u) + bias_of(row + d2 + 1u));
     if (head < HEADS + KV_HEADS) {
@@ -28,7 +28,7 @@ fn finish(wg: u32, base: u32, t: u32) {
       else { let a = turn(v.x, v.z, c0); let b = turn(v.y, v.w, c1); v = vec4<f32>(a.x, b.x, a.y, b.y); }
     }
     if (head < HEADS) {
-      let at = token * HEADS * HD + row;
+      let at = (token * HEADS + head) * HD;
       q[at + d0] = v.x; q[at + d0 + 1u] = v.y; q[at + d2] = v.z; q[at + d2 + 1u] = v.w;
       continue;
     }
