@@ -180,7 +180,15 @@ async function decode(family, most, shared) {
     await add(
       'qkv',
       ['q8_block', dot, 'x_q8_norm', 'tokens_all', 'bias_none', 'page_of', 'out_qkv', 'gemv_q8'],
-      { ...gemv(l.qkv, tune.qkv, 1, nt), ...heads, HEADS: m.heads, FIRST_HEAD: 0, N: qkvRows, EPS: 1e-5, INTERLEAVED: 1 },
+      {
+        ...gemv(l.qkv, tune.qkv, 1, nt),
+        ...heads,
+        HEADS: m.heads,
+        FIRST_HEAD: 0,
+        N: qkvRows,
+        EPS: 1e-5,
+        INTERLEAVED: 1,
+      },
       { 0: l.qkv.buffer, 1: x, 2: params, 3: q, 4: l.k, 5: l.v, 6: rope },
       [Math.ceil(qkvRows / tune.qkv[0]), ny(most)],
     );

@@ -1,7 +1,7 @@
 // Takes heads of q, k and v apart: adds the bias, turns q and k by their position, writes k and v to the f16 cache. The
 // product has N / HD of the HEADS + 2 * KV_HEADS heads, from FIRST_HEAD on. An invocation owns two pairs of a head:
-// dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1 and the same HD / 2 higher, so that it
-// writes whole words. Workgroup = (64 of them, token); y is a sum of KS matrices of T rows. Composed with
+// dims 4j .. 4j + 3 where pairs are neighbours (INTERLEAVED = 1), else 2j, 2j + 1 and the same HD / 2 higher, so that
+// it writes whole words. Workgroup = (64 of them, token); y is a sum of KS matrices of T rows. Composed with
 // bias_of_rows.wgsl or bias_none.wgsl, page_of.wgsl and q_*.wgsl.
 @group(0) @binding(0) var<storage, read> y: array<f32>;              // [KS][T][N]
 @group(0) @binding(1) var<storage, read> rope: array<vec2<f32>>;     // [T][HD / 2] (cos, sin)
