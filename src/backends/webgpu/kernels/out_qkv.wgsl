@@ -2,6 +2,7 @@
 // and as many of v, from FIRST_HEAD on. A thread owns two pairs: dims 4j .. 4j + 3 where pairs are neighbours
 // (INTERLEAVED = 1), else 2j, 2j + 1 and the same HD / 2 higher, so that it writes whole words. OUT a multiple of 4;
 // all of HD turns.
+@group(0) @binding(3) var<storage, read_write> q: array<f32>;        // [T][HEADS][HD]
 @group(0) @binding(4) var<storage, read_write> k_cache: array<u32>;  // two f16 to a word
 @group(0) @binding(5) var<storage, read_write> v_cache: array<u32>;
 @group(0) @binding(6) var<storage, read> rope: array<vec2<f32>>;     // [T][HD / 2] (cos, sin)
