@@ -14,7 +14,7 @@ constexpr uint64_t kHighNibbles = ~kLowNibbles;
 
 /// The same byte eight times.
 constexpr uint64_t bytes_of(uint8_t byte) {
-  return 0x0101010101010101 * byte;
+  return uint64_t{0x0101010101010101} * byte;
 }
 
 /// Bit i of the low eight of `bits` as byte i, 0 or 1: the product puts all of them into each byte, the mask leaves bit
