@@ -55,7 +55,7 @@ export function gemm(kind, tile, ks, w, t, x, out, { symbol = 0, after = ['store
       ks,
     ]);
   return step(
-    [...dot, 'matrices', `half_${w.family}`, ...after, 'gemm_matrix'],
+    [...dot, 'matrices', 'half', ...after, 'gemm_matrix'],
     { ...matrixTile(tile), ...common },
     buffers,
     [Math.ceil(t / tile[0]), Math.ceil(w.n / tile[1]), ks],

@@ -44,7 +44,7 @@ async function matrices() {
           'q8_block',
           `dot_${family}`,
           MATRICES,
-          `half_${family}`,
+          'half',
           'store_rows',
           ks === 1 ? 'epilogue_add' : 'epilogue_none',
           'gemm_matrix',
@@ -93,7 +93,7 @@ async function matrixGlu() {
     out = buffer(t * n);
   submit([
     await step(
-      ['q8_block', 'dot_q8', MATRICES, 'half_q8', 'store_glu', 'act_silu', 'gemm_matrix'],
+      ['q8_block', 'dot_q8', MATRICES, 'half', 'store_glu', 'act_silu', 'gemm_matrix'],
       {
         ...P,
         ...matrixTile([16, 64, 64, 1, 4]),
@@ -155,14 +155,14 @@ async function compiled() {
         'q8_block',
         `dot_${family}`,
         'matrices',
-        `half_${family}`,
+        'half',
         'store_rows',
         'epilogue_none',
         'gemm_matrix',
       ];
       await compile(files, { ...gemm, ...out, ...matrixTile(sizes) });
     }
-  const glu = ['q8_block', 'dot_q4', 'matrices', 'half_q4', 'store_glu', 'act_gelu', 'gemm_matrix'];
+  const glu = ['q8_block', 'dot_q4', 'matrices', 'half', 'store_glu', 'act_gelu', 'gemm_matrix'];
   await compile(glu, { ...gemm, ...matrixTile([128, 128, 32, 2, 2]) });
   for (const hd of [64, 128]) {
     const consts = { ...P, HD: hd, GQ: 4, KV_HEADS: 8, PAGE: 32, WINDOW: 9, RUNS: 8, ...FLASH_MATRIX(hd) };

@@ -66,27 +66,6 @@ void add_matrix_tile(Constants& constants, const Tile& tile) {
   add_matrices(constants, tile.bk + 8, tile.bn / tile.wn + 4, matrix_bytes(tile));
 }
 
-std::string_view half_file(Family family) {
-  switch (family) {
-    case Family::kQ4:
-      return "half_q4";
-    case Family::kQ4m:
-      return "half_q4m";
-    case Family::kQ4m16:
-      return "half_q4m16";
-    case Family::kQ8:
-      return "half_q8";
-    case Family::kQ8x16:
-      return "half_q8x16";
-    case Family::kQ8m:
-      return "half_q8m";
-    case Family::kQ8f:
-      return "half_q8f";
-    default:
-      return "";  // has_gemm() says no
-  }
-}
-
 }  // namespace
 
 std::optional<Gemm> gemm_of(const graph::Target& target) {
@@ -143,7 +122,7 @@ GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x,
   d.files = {"q8_block", dot_file(layout.family), d.name};
   if (gemm == Gemm::kMatrix) {
     d.features = kMatrixFeatures;
-    d.files.insert(d.files.end(), {"matrices", half_file(layout.family), store});
+    d.files.insert(d.files.end(), {"matrices", "half", store});
     add_matrix_tile(d.constants, tile);
   } else {
     d.constants.add("MA", tile.bm / 16);

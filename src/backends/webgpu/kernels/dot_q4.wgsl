@@ -26,3 +26,8 @@ fn w_factor(w: Group) -> vec2<f32> { return vec2<f32>(w.d, 0.0); }
 fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32>, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
   return d.x * (x.x * dot32(lo, hi, x_lo, x_hi) - 8.0 * x.y);
 }
+// For tiles on matrices (half.wgsl): an f16 that is 1024 + (code ^ HALF_FLIP) is HALF_BASE + its value; the scale and
+// minimum of either half of a group.
+const HALF_BASE = 1032.0;
+const HALF_FLIP = 0u;
+fn w_affine(w: Group) -> vec4<f32> { return vec4<f32>(w.d, 0.0, w.d, 0.0); }

@@ -25,6 +25,11 @@ fn w_four(row: u32, e: u32) -> vec4<f32> {
   let v = (weights[i][e & 3u] >> select(0u, 4u, (e & 4u) != 0u)) & 0x0f0f0f0fu;
   return d.x * vec4<f32>(unpack4xU8(v)) + d.y;
 }
-// For tiles (half_q4m16.wgsl): the codes of a group.
+// For tiles: the codes of a group.
 fn w_lo(w: Group) -> vec4<u32> { return w.q & vec4<u32>(0x0f0f0f0fu); }
 fn w_hi(w: Group) -> vec4<u32> { return (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu); }
+// For tiles on matrices (half.wgsl): an f16 that is 1024 + (code ^ HALF_FLIP) is HALF_BASE + its value; the scale and
+// minimum of either half of a group.
+const HALF_BASE = 1024.0;
+const HALF_FLIP = 0u;
+fn w_affine(w: Group) -> vec4<f32> { return vec4<f32>(w.low, w.high); }

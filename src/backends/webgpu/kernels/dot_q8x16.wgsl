@@ -25,3 +25,8 @@ fn w_factor(w: Group) -> vec2<f32> { return w.d; }
 fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32>, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
   return x.x * (d.x * as_float(dot16_onto(kAsFloat, lo, x_lo)) + d.y * as_float(dot16_onto(kAsFloat, hi, x_hi)));
 }
+// For tiles on matrices (half.wgsl): an f16 that is 1024 + (code ^ HALF_FLIP) is HALF_BASE + its value; the scale and
+// minimum of either half of a group.
+const HALF_BASE = 1152.0;
+const HALF_FLIP = 0x80808080u;
+fn w_affine(w: Group) -> vec4<f32> { return vec4<f32>(w.d.x, 0.0, w.d.y, 0.0); }
