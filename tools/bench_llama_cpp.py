@@ -21,7 +21,7 @@ def silent(level, text, data):
 
 
 class Context:
-    def __init__(self, path, threads, positions, kv, sequences):
+    def __init__(self, path, threads, positions, kv, sequences, flash):
         lc.llama_log_set(silent, ctypes.c_void_p(0))
         lc.llama_backend_init()
         self.model = lc.llama_model_load_from_file(path.encode(), lc.llama_model_default_params())
@@ -31,8 +31,7 @@ class Context:
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = KV[kv]
-        if kv != "f16":
-            params.flash_attn_type = 1  # a quantised V needs it
+        params.flash_attn_type = int(flash)
         self.context = lc.llama_init_from_model(self.model, params)
         if not self.context:
             raise RuntimeError("llama.cpp made no context")
@@ -65,8 +64,11 @@ def main():
     path, threads, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     n = int(sys.argv[4])
     depth, kv, batch = (int(sys.argv[5]), sys.argv[6], int(sys.argv[7])) if what == "decode" else (n, "f16", 1)
+    # Its faster setting for each work: flash attention helps its prompts and halves its decoding at a depth of 2000 on a
+    # CPU; a quantised V needs it.
+    flash = what != "decode" or kv != "f16"
     start = time.perf_counter()
-    context = Context(path, threads, depth + n + 8, kv, batch)
+    context = Context(path, threads, depth + n + 8, kv, batch, flash)
     loaded = time.perf_counter()
     if what == "decode":
         for sequence in range(batch):

@@ -168,7 +168,7 @@ def merge(path, entry):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="demo,q4_0,q8_0,f16", help=f"demo, {', '.join(SYNTHETIC)}, or paths")
-    parser.add_argument("--only", default="", help="rows whose names begin so: prefill,decode,batch-4")
+    parser.add_argument("--only", default="", help="rows by name, or by how their names begin: prefill,decode,batch-4")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peer", action="append", default=[], help="a llama-bench, perhaps with options; repeatable")
@@ -178,7 +178,9 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench/results/peers.json")
     args = parser.parse_args()
     programs = [Tern(args.tern)] + ([] if args.without_llama_cpp else [LlamaCpp()]) + [LlamaBench(p) for p in args.peer]
-    rows = [row for row in ROWS if any(row.name.startswith(prefix) for prefix in args.only.split(","))]
+    names = {row.name for row in ROWS}
+    rows = [row for row in ROWS
+            if any(row.name == name or name not in names and row.name.startswith(name) for name in args.only.split(","))]
     if not rows:
         parser.error(f"--only {args.only} names no row; there are {', '.join(row.name for row in ROWS)}")
     facts = machine()

@@ -1,6 +1,6 @@
-// The kernels of a Llama-3-8B on a GPU, random weights: products by family and number of tokens, generic and int8, then
-// whole decode steps with real pages, with the split of a step's time over its kernels.
-// then products of many tokens, attention over prompts, whole prefills and batches (validate: checked against f64).
+// The kernels of a Llama-3-8B on a GPU, random weights: products by family and number of tokens, generic and int8; whole
+// decode steps with real pages, with the split of a step's time over its kernels; then products of many tokens,
+// attention over prompts, whole prefills and batches (validate: checked against f64).
 //   node bench/gpu/kernels.mjs [products|step|prefill [validate] ...]      ROBUST=1 for robustness as in browsers
 import {
   SG_MIN,
@@ -38,27 +38,28 @@ import { prefill } from './prefill.mjs';
 const maxThreads = adapter.limits.maxComputeInvocationsPerWorkgroup;
 const us = s => `${(s * 1e6).toFixed(1)} us`;
 
-/// As add_gemv of src/backends/webgpu/fast_linear.cc.
-function gemv(w, [out, threads, parts], per, nt) {
-  const wg = Math.min(threads, Math.floor(maxThreads / 32) * 32),
-    team = SG_MIN === SG_MAX ? SG_MIN : 32;
-  let r = 1;
-  while (r * 2 <= (nt >= 4 ? 2 : 4) && (out * per * parts) / (r * 2) >= Math.max(1, Math.floor(wg / team))) r *= 2;
+/// As add_gemv of src/backends/webgpu/fast_linear.cc: shape = [results a workgroup, threads, parts of K, rows a team].
+function gemv(w, [out, threads, parts, rows], per, nt) {
   return {
     ...P.at,
     SG_MIN,
     SG_MAX,
-    WG: wg,
+    WG: Math.min(threads, Math.floor(maxThreads / 32) * 32),
     OUT: out,
     ROWS: out * per,
-    R: Number(process.env.R ?? r),
+    R: rows,
     KS: parts,
     NT: nt,
     ...w.consts,
   };
 }
-const TUNE = { qkv: [8, 256, 1], o: [32, 1024, 2], gate_up: [32, 512, 1], down: [32, 896, 7], head: [32, 256, 1] };
-const TUNE_MANY = { ...TUNE, o: [32, 512, 1], down: [32, 512, 1] };
+/// The shapes of src/backends/webgpu/fused_decode.cc for so many tokens.
+const shapes = (qkv, o, gate_up, down) => ({ qkv, o, gate_up, down, head: [32, 256, 1, qkv[3]] });
+const ONE = shapes([8, 256, 1, 1], [32, 1024, 1, 1], [32, 512, 1, 1], [32, 1024, 4, 4]),
+  FEW = shapes([16, 256, 1, 2], [32, 1024, 2, 2], [32, 512, 1, 2], [32, 1024, 2, 2]),
+  EIGHT = shapes([16, 256, 1, 2], [32, 1024, 2, 2], [32, 1024, 1, 2], [32, 1024, 2, 2]),
+  SIXTEEN = shapes([32, 512, 1, 2], [32, 512, 1, 2], [32, 1024, 1, 2], [32, 512, 1, 2]);
+const shapesFor = tokens => (tokens === 1 ? ONE : tokens <= 4 ? FEW : tokens <= 8 ? EIGHT : SIXTEEN);
 
 /// One product at a time, over more matrices than the cache holds, each waiting for the one before.
 async function products() {
@@ -84,11 +85,11 @@ async function products() {
       for (const t of software ? [1, 4] : [1, 2, 4, 8, 16]) {
         setParams(t, 1);
         const nt = Math.min(t, 8),
-          tune = (t === 1 ? TUNE : TUNE_MANY)[name],
+          shape8 = shapesFor(t)[name],
           steps = [];
         for (const w of ws) {
           const consts = {
-            ...gemv(w, [tune[0], tune[1], tune[2]], 1, nt),
+            ...gemv(w, shape8, 1, nt),
             N: shape[0],
             OUT_COL0: 0,
             OUT_STRIDE: shape[0],
@@ -98,7 +99,7 @@ async function products() {
               ['team_subgroup', 'q8_block', `dot_${family}`, 'x_q8', 'tokens_all', 'out_plain', 'gemv_q8'],
               consts,
               { 0: w.buffer, 1: x8, 2: params, 3: y },
-              [Math.ceil(shape[0] / tune[0]), Math.ceil(t / nt)],
+              [Math.ceil(shape[0] / shape8[0]), Math.ceil(t / nt)],
             ),
           );
         }
@@ -147,7 +148,7 @@ async function decode(family, most, shared) {
   const m = MODEL,
     nt = Math.min(most, 8),
     single = most === 1,
-    tune = single ? TUNE : TUNE_MANY,
+    tune = shapesFor(most),
     { weights, h, x, rope, q, o, ml, xa, gated, logits } = shared;
   const heads = { HD: m.headDim, KV_HEADS: m.kvHeads, PAGE },
     parts = { HD: m.headDim, HEADS: m.heads, SPLITS, WINDOW: 0 };
