@@ -102,6 +102,9 @@ function(tern_native_gpu target)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backends/webgpu/native/*.cc)
   target_sources(${target} PRIVATE ${sources})
   target_include_directories(${target} SYSTEM PRIVATE ${TERN_WGPU_INCLUDE})
-  target_compile_definitions(${target} PUBLIC TERN_HAVE_NATIVE_GPU=1 PRIVATE TERN_WGPU_LIBRARY="${TERN_WGPU_LIBRARY}")
+  target_compile_definitions(${target} PUBLIC TERN_HAVE_NATIVE_GPU=1)
+  # For one file alone: a path in every command line would keep ccache from sharing between checkouts.
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/backends/webgpu/native/wgpu_api.cc
+    PROPERTIES COMPILE_DEFINITIONS TERN_WGPU_LIBRARY="${TERN_WGPU_LIBRARY}")
   target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
 endfunction()
