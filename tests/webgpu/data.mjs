@@ -27,16 +27,16 @@ export function fromHalf(h) {
 /// Random weights of a family: the planes as src/backends/webgpu/planes.h lays them out, and the values [n * k].
 export function weights(family, n, k) {
   const groups = k / 32,
-    quants = family.startsWith('q4') ? 4 : 8; // words of a group
+    rowWords = { 4: 4 * groups, 6: 4 * (groups + Math.ceil(groups / 2)), 8: 8 * groups }[family[1]];
   const rowScales =
-    { q4: groups + (groups % 2), q8: groups + (groups % 2), q8x16: 2 * groups, q4m16: 2 * groups }[family] ?? groups;
-  const scaleBytes = ['q4', 'q8', 'q8x16'].includes(family) ? 2 : 4;
-  const scalesAt = Math.ceil((n * groups * quants) / 64) * 64,
+    { q4: groups + (groups % 2), q8: groups + (groups % 2), q6: 2 * groups, q4m16: 2 * groups }[family] ?? groups;
+  const scaleBytes = ['q4', 'q8', 'q6'].includes(family) ? 2 : 4;
+  const scalesAt = Math.ceil((n * rowWords) / 64) * 64,
     plane = new Uint32Array(scalesAt + Math.ceil((n * rowScales * scaleBytes) / 16) * 4);
   const halves = new Uint16Array(plane.buffer, 4 * scalesAt),
     singles = new Float32Array(plane.buffer, 4 * scalesAt),
     value = new Float64Array(n * k);
-  for (let i = 0; i < n * groups * quants; i++) plane[i] = Math.floor(random() * 2 ** 32);
+  for (let i = 0; i < n * rowWords; i++) plane[i] = Math.floor(random() * 2 ** 32);
   const half = (at, v) => {
     halves[at] = toHalf(v);
     return fromHalf(halves[at]);
@@ -55,7 +55,7 @@ export function weights(family, n, k) {
         q8f: () => [(singles[s] = Math.fround(scale())), 0],
         q4m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())],
         q8m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())],
-        q8x16: () => [half(s2, scale()), 0, half(s2 + 1, scale()), 0],
+        q6: () => [half(s2, scale()), 0, half(s2 + 1, scale()), 0],
         q4m16: () => [
           half(2 * s2, scale()),
           half(2 * s2 + 1, minimum()),
@@ -66,8 +66,15 @@ export function weights(family, n, k) {
       if (dm.length === 2) dm.push(...dm);
       const bytes = new Uint8Array(plane.buffer);
       for (let e = 0; e < 32; e++) {
-        const byte = bytes[quants === 4 ? g * 16 + (e & 15) : g * 32 + e];
-        const code = quants === 8 ? (byte << 24) >> 24 : (e < 16 ? byte & 15 : byte >> 4) - (family === 'q4' ? 8 : 0);
+        const row = r * rowWords * 4,
+          pair = bytes[row + j * 16 + (e & 15)],
+          nibble = e < 16 ? pair & 15 : pair >> 4,
+          above = bytes[row + groups * 16 + j * 8 + (e >> 4) * 4 + (e & 3)] >> (2 * ((e & 15) >> 2));
+        const code = {
+          4: () => nibble - (family === 'q4' ? 8 : 0),
+          6: () => (nibble | ((above & 3) << 4)) - 32,
+          8: () => (bytes[row + j * 32 + e] << 24) >> 24,
+        }[family[1]]();
         value[g * 32 + e] = dm[e < 16 ? 0 : 2] * code + dm[e < 16 ? 1 : 3];
       }
     }

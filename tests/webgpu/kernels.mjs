@@ -33,7 +33,7 @@ const PRODUCTS = {
     [1, 1, 2, 2],
     [4, 3, 1, 2],
   ],
-  q8x16team_subgroup: [[1, 1, 2, 1]],
+  q6team_subgroup: [[1, 1, 2, 1]],
   q4mteam_workgroup: [[1, 1, 1, 2]],
   q4team_workgroup: [[2, 3, 2, 1]],
 };
@@ -41,7 +41,7 @@ const PRODUCTS = {
 async function products() {
   const n = 70,
     k = 224;
-  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q8x16', 'q8m', 'q8f']) {
+  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q6', 'q8m', 'q8f']) {
     const w = weights(family, n, k);
     for (const [team, sizes] of TEAMS)
       for (const [nt, t, r, ks] of PRODUCTS[family + team] ?? (team === 'team_subgroup' ? [[2, 3, 2, 1]] : [])) {

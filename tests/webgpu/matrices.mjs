@@ -32,7 +32,7 @@ async function matrices() {
   for (const [family, [bm, bn, bk, wm, wn], n, k, t, ks] of [
     ['q4', [32, 64, 64, 2, 2], 60, 192, 40, 1],
     ['q8', [16, 64, 64, 1, 4], 70, 192, 5, 3],
-    ...['q4m', 'q4m16', 'q8x16', 'q8m', 'q8f'].map(f => [f, [16, 32, 32, 1, 1], 30, 64, 16, 1]),
+    ...['q4m', 'q4m16', 'q6', 'q8m', 'q8f'].map(f => [f, [16, 32, 32, 1, 1], 30, 64, 16, 1]),
   ]) {
     const w = weights(family, n, k),
       x = Uint16Array.from({ length: t * k }, () => toHalf(normal())),
@@ -142,7 +142,7 @@ async function compiled() {
       { messages } = await module.getCompilationInfo();
     same(`${files.join(' + ')}`, messages.map(m => m.message).join('; '), '');
   };
-  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q8x16', 'q8m', 'q8f'])
+  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q6', 'q8m', 'q8f'])
     for (const tile of family === 'q4' ? [4, 3, 2, 1, 0] : [4]) {
       const sizes = [
         [16, 64, 64, 1, 4],

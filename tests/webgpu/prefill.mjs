@@ -34,7 +34,7 @@ async function tiles() {
     ['q8', 1, 5, 2],
     ['q8m', 1, 3, 1],
     ['q8f', 1, 16, 7],
-    ['q8x16', 1, 4, 1],
+    ['q6', 1, 4, 1],
   ]) {
     const w = weights(family, n, k),
       x = blocks(floats(t * k), t, k),

@@ -14,8 +14,8 @@ std::string_view dot_file(Family family) {
       return "dot_q4m16";
     case Family::kQ8:
       return "dot_q8";
-    case Family::kQ8x16:
-      return "dot_q8x16";
+    case Family::kQ6:
+      return "dot_q6";
     case Family::kQ8m:
       return "dot_q8m";
     case Family::kQ8f:

@@ -29,7 +29,7 @@ Family family_of(Format format) {
     case Format::kIQ4_XS:
       return Family::kQ8;
     case Format::kQ6_K:
-      return Family::kQ8x16;
+      return Family::kQ6;
     case Format::kQ5_1:
     case Format::kQ5_K:
       return Family::kQ8m;
@@ -62,8 +62,9 @@ PlaneLayout PlaneLayout::of(const graph::Weight& weight) {
       break;
     default:
       out.row_bytes = is_nibbles(out.family) ? out.padded / 2 : out.padded;
-      out.group = out.family == Family::kQ4m16 || out.family == Family::kQ8x16 ? 16 : 32;
-      out.scale_bytes = out.family == Family::kQ4 || out.family == Family::kQ8 || out.family == Family::kQ8x16 ? 2 : 4;
+      if (out.family == Family::kQ6) out.row_bytes = q6_high(out.padded) + (out.padded / 4 + 15) / 16 * 16;
+      out.group = out.family == Family::kQ4m16 || out.family == Family::kQ6 ? 16 : 32;
+      out.scale_bytes = out.family == Family::kQ4 || out.family == Family::kQ8 || out.family == Family::kQ6 ? 2 : 4;
       out.row_scales = out.padded / out.group;
       if (out.scale_bytes == 2) out.row_scales += out.row_scales % 2;
   }
@@ -83,8 +84,9 @@ std::string_view family_file(Family family) {
     case Family::kQ4m:
     case Family::kQ4m16:
       return "w_q4m";
+    case Family::kQ6:
+      return "w_q6";
     case Family::kQ8:
-    case Family::kQ8x16:
       return "w_q8";
     case Family::kQ8m:
       return "w_q8m";
@@ -99,6 +101,22 @@ std::string_view family_file(Family family) {
   }
   return "";
 }
+
+namespace {
+
+/// The code of weight k in a row of `padded` weights, as a signed number.
+int32_t code_of(Family family, const std::byte* row, uint32_t padded, uint32_t k) {
+  const uint32_t pair = formats::load_u8(row + k / 32 * 16 + k % 16);
+  const auto nibble = static_cast<int32_t>(k % 32 < 16 ? pair & 15 : pair >> 4);
+  if (family == Family::kQ6) {
+    const uint32_t high = formats::load_u8(row + q6_high(padded) + k / 32 * 8 + k % 32 / 16 * 4 + k % 4);
+    return (nibble | static_cast<int32_t>(high >> k % 16 / 4 * 2 & 3) << 4) - 32;
+  }
+  if (is_nibbles(family)) return nibble - (family == Family::kQ4 ? 8 : 0);
+  return formats::load_i8(row + k);
+}
+
+}  // namespace
 
 void decode_planes(const PlaneLayout& layout, const PackedRows& packed, uint32_t row, std::span<float> out) {
   const std::byte* codes = packed.codes.data() + size_t{row} * layout.row_bytes;
@@ -115,11 +133,7 @@ void decode_planes(const PlaneLayout& layout, const PackedRows& packed, uint32_t
       const float scale = layout.family == Family::kQ8f ? formats::load<float>(at) : formats::load_f16(at);
       const bool has_minimum = layout.scale_bytes == 4 && layout.family != Family::kQ8f;
       const float minimum = has_minimum ? formats::load_f16(at + 2) : 0;
-      const uint32_t pair = formats::load_u8(codes + k / 32 * 16 + k % 16);
-      const auto nibble = static_cast<int32_t>(k % 32 < 16 ? pair & 15 : pair >> 4);
-      const int32_t code =
-          is_nibbles(layout.family) ? nibble - (layout.family == Family::kQ4 ? 8 : 0) : formats::load_i8(codes + k);
-      const auto value = static_cast<float>(code);
+      const auto value = static_cast<float>(code_of(layout.family, codes, layout.padded, k));
       out[k] = layout.family == Family::kQ4z ? scale * (value - minimum) : scale * value + minimum;
     }
   }

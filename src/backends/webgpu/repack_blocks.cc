@@ -1,5 +1,6 @@
 #include "backends/webgpu/repack_blocks.h"
 
+#include "backends/webgpu/planes.h"
 #include "formats/bytes.h"
 #include "formats/k_scales.h"
 
@@ -97,21 +98,32 @@ void repack_q5_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byt
   }
 }
 
+/// 32 codes of six bits, eight to a word, as a group of the family q6.
+void store_six_bits(const uint64_t (&codes)[4], std::byte* low, std::byte* high) {
+  for (uint32_t i = 0; i < 2; ++i) {
+    store(low + i * 8, (codes[i] & kLowNibbles) | (codes[i + 2] & kLowNibbles) << 4);
+    const uint64_t first = codes[2 * i] >> 4 & bytes_of(3), second = codes[2 * i + 1] >> 4 & bytes_of(3);
+    const uint64_t four = first | second << 4;  // words 0 and 2 of the half below, 1 and 3 above
+    store(high + i * 4, static_cast<uint32_t>(four | four >> 30));
+  }
+}
+
 void repack_q6_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byte* scales) {
+  std::byte* high_out = codes + q6_high(cols);
   for (uint32_t b = 0; b < cols / 256; ++b, row += 210, scales += 32) {
     const float d = load_f16(row + 208);
     for (uint32_t j = 0; j < 16; ++j) {
       store_f16(scales + j * 2, d * static_cast<float>(load_i8(row + 192 + j)));
     }
-    for (uint32_t h = 0; h < 2; ++h, codes += 128) {
-      for (uint32_t i = 0; i < 32; i += 8) {
-        const auto low = load<uint64_t>(row + h * 64 + i), next = load<uint64_t>(row + h * 64 + 32 + i);
-        const auto high = load<uint64_t>(row + 128 + h * 32 + i);
-        const uint64_t two = bytes_of(3);
-        store(codes + i, less((low & kLowNibbles) | (high & two) << 4, 32));
-        store(codes + 32 + i, less((next & kLowNibbles) | (high >> 2 & two) << 4, 32));
-        store(codes + 64 + i, less((low >> 4 & kLowNibbles) | (high >> 4 & two) << 4, 32));
-        store(codes + 96 + i, less((next >> 4 & kLowNibbles) | (high >> 6 & two) << 4, 32));
+    for (uint32_t h = 0; h < 2; ++h) {
+      for (uint32_t g = 0; g < 4; ++g, codes += 16, high_out += 8) {
+        uint64_t group[4];
+        for (uint32_t i = 0; i < 4; ++i) {
+          const auto low = load<uint64_t>(row + h * 64 + g % 2 * 32 + i * 8) >> g / 2 * 4;
+          const auto high = load<uint64_t>(row + 128 + h * 32 + i * 8) >> 2 * g;
+          group[i] = (low & kLowNibbles) | (high & bytes_of(3)) << 4;
+        }
+        store_six_bits(group, codes, high_out);
       }
     }
   }

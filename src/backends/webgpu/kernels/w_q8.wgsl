@@ -1,4 +1,4 @@
-// Weights of the families q8 and q8x16: value = scale * code, a scale (f16) per GROUP weights (32 or 16).
+// Weights of the family q8: value = scale * code, a scale (f16) per GROUP weights (32).
 @group(0) @binding(0) var<storage, read> w: array<vec4<u32>>;  // planes.h: codes, then scales from vec4 SCALES on
 
 fn scale_of(group: u32) -> f32 {
