@@ -64,8 +64,8 @@ def main():
     path, threads, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     n = int(sys.argv[4])
     depth, kv, batch = (int(sys.argv[5]), sys.argv[6], int(sys.argv[7])) if what == "decode" else (n, "f16", 1)
-    # Its faster setting for each work: flash attention helps its prompts and halves its decoding at a depth of 2000 on a
-    # CPU; a quantised V needs it.
+    # Its faster setting for each work: flash attention helps its prompts and halves its decoding at a depth of 2000
+    # on a CPU; a quantised V needs it.
     flash = what != "decode" or kv != "f16"
     start = time.perf_counter()
     context = Context(path, threads, depth + n + 8, kv, batch, flash)

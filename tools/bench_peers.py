@@ -179,8 +179,9 @@ def main():
     args = parser.parse_args()
     programs = [Tern(args.tern)] + ([] if args.without_llama_cpp else [LlamaCpp()]) + [LlamaBench(p) for p in args.peer]
     names = {row.name for row in ROWS}
+    wanted = args.only.split(",")
     rows = [row for row in ROWS
-            if any(row.name == name or name not in names and row.name.startswith(name) for name in args.only.split(","))]
+            if any(row.name == name or name not in names and row.name.startswith(name) for name in wanted)]
     if not rows:
         parser.error(f"--only {args.only} names no row; there are {', '.join(row.name for row in ROWS)}")
     facts = machine()

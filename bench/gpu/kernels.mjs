@@ -1,5 +1,5 @@
-// The kernels of a Llama-3-8B on a GPU, random weights: products by family and number of tokens, generic and int8; whole
-// decode steps with real pages, with the split of a step's time over its kernels; then products of many tokens,
+// The kernels of a Llama-3-8B on a GPU, random weights: products by family and number of tokens, generic and int8;
+// whole decode steps with real pages, with the split of a step's time over its kernels; then products of many tokens,
 // attention over prompts, whole prefills and batches (validate: checked against f64).
 //   node bench/gpu/kernels.mjs [products|step|prefill [validate] ...]      ROBUST=1 for robustness as in browsers
 import {
