@@ -14,6 +14,11 @@ option(TERN_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 set(TERN_SANITIZE "" CACHE STRING "Sanitizers for every target, as for -fsanitize=, e.g. address,undefined")
 if(CMAKE_SYSTEM_NAME STREQUAL "WASI")
   set(TERN_WASM ON)
+  option(TERN_WASM_THREADS "WebAssembly with shared memory, for browsers that allow it" OFF)
+  if(TERN_WASM_THREADS)
+    # errno of Debian's libc, which is built without threads, is a plain variable; nothing of ours is thread_local.
+    add_compile_options(-matomics -mbulk-memory -Dthread_local=)
+  endif()
 endif()
 
 find_program(CCACHE ccache)

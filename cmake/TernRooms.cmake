@@ -4,6 +4,7 @@ function(tern_room name)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/webgpu/native/")  # tern_native_gpu adds it where it can be
+  list(FILTER sources EXCLUDE REGEX "/isa_wasm")  # apps/wasm links one of them into each module
   if(NOT sources)
     file(WRITE ${CMAKE_BINARY_DIR}/generated/empty_${name}.cc "")
     set(sources ${CMAKE_BINARY_DIR}/generated/empty_${name}.cc)

@@ -10,6 +10,10 @@
 #ifdef __linux__
 #include <sched.h>
 #endif
+#ifdef __wasm_atomics__
+/// Threads that JavaScript allows, the caller included.
+extern "C" __attribute__((import_module("tern_host"), import_name("cores"))) uint32_t tern_host_cores();
+#endif
 
 namespace tern {
 
@@ -80,7 +84,9 @@ uint32_t cgroup_cores(const std::string& root, const std::string& self) {
 }
 
 uint32_t available_cores() {
-#ifdef __wasi__
+#ifdef __wasm_atomics__
+  return std::max(1u, tern_host_cores());
+#elif defined(__wasi__)
   return 1;
 #else
   uint32_t cores = std::max(1u, std::thread::hardware_concurrency());

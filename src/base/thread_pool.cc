@@ -3,16 +3,20 @@
 #include <algorithm>
 
 #ifndef __wasi__
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
+#endif
+#if !defined(__wasi__) || defined(__wasm_atomics__)
+#include <atomic>
+
+#include "base/futex.h"
+#include "base/thread.h"
 #endif
 
 namespace tern {
 
-#ifdef __wasi__
+#if defined(__wasi__) && !defined(__wasm_atomics__)
 
 struct ThreadPool::Shared {};
 ThreadPool::ThreadPool(uint32_t) {}
@@ -24,24 +28,6 @@ uint32_t ThreadPool::sleeping() const {
   return 0;
 }
 void ThreadPool::set_trace(Trace*) {}
-
-struct JobRunner::State {
-  std::function<void(uint64_t)> body;
-  uint64_t finished = 0;
-};
-JobRunner::JobRunner(std::function<void(uint64_t)> body) : state_(new State{std::move(body)}) {}
-JobRunner::~JobRunner() = default;
-uint64_t JobRunner::start() {
-  state_->body(state_->finished + 1);
-  return ++state_->finished;
-}
-bool JobRunner::done(uint64_t job) {
-  return state_->finished >= job;
-}
-uint64_t JobRunner::finished() const {
-  return state_->finished;
-}
-void JobRunner::wait(uint64_t) {}
 
 #else
 
@@ -56,8 +42,25 @@ void relax() {
 #endif
 }
 
-// A futex sleep and wake costs about as much, so that waiting costs at most twice what the better choice would have.
-constexpr std::chrono::microseconds kSpin{50};
+#ifdef __wasi__
+/// Time for waiting awake, in looks at a value of 1 to 2 ns: to look at the clock is a call of JavaScript.
+class Spin {
+ public:
+  bool goes_on() { return ++looks_ < 1500; }
+
+ private:
+  int looks_ = 0;
+};
+#else
+/// A futex sleep and wake costs about as much, so that waiting costs at most twice what the better choice would have.
+class Spin {
+ public:
+  bool goes_on() const { return std::chrono::steady_clock::now() < end_; }
+
+ private:
+  std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+};
+#endif
 
 // A thread that the system takes off its core holds up the others for one range only. 2, 4 and 8 were the same on an
 // idle machine.
@@ -66,21 +69,31 @@ constexpr size_t kRangesPerThread = 4;
 /// Waits until `value` differs from `old`; spins for a while, then sleeps, counted in `sleeping`.
 uint32_t wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, bool spin, std::atomic<uint32_t>& sleeping) {
   constexpr int kPausesPerLook = 16;  // at the clock: a look takes as long as a pause
-  const auto end = std::chrono::steady_clock::now() + kSpin;
+  Spin time;
   do {
     for (int i = 0; i < kPausesPerLook; ++i) {
       const uint32_t now = value.load(std::memory_order_acquire);
       if (now != old) return now;
       relax();
     }
-  } while (spin && std::chrono::steady_clock::now() < end);
+  } while (spin && time.goes_on());
   for (;;) {
     const uint32_t now = value.load(std::memory_order_acquire);
     if (now != old) return now;
-    sleeping.fetch_add(1, std::memory_order_relaxed);
-    value.wait(old, std::memory_order_acquire);
+    sleeping.fetch_add(1);
+    wait_while(value, old);
     sleeping.fetch_sub(1, std::memory_order_relaxed);
   }
+}
+
+/// After a change of `value`. WebAssembly's notify costs a call even when nobody sleeps. Whoever is about to sleep has
+/// counted itself before it looks at the value again, so one of both sees the other.
+void wake_waiting(std::atomic<uint32_t>& value, [[maybe_unused]] const std::atomic<uint32_t>& sleeping) {
+#ifdef __wasi__
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (sleeping.load() == 0) return;
+#endif
+  wake_all(value);
 }
 
 }  // namespace
@@ -104,7 +117,7 @@ struct ThreadPool::Shared {
   alignas(64) std::atomic<uint32_t> sleeping{0};
   std::atomic<bool> stop{false};
   bool spin = true;
-  std::vector<std::thread> workers;
+  std::vector<Thread> workers;
 
   explicit Shared(uint32_t threads) : lanes(threads) {}
 
@@ -119,7 +132,7 @@ struct ThreadPool::Shared {
       if (!lane.claim.compare_exchange_weak(now, taken, std::memory_order_acq_rel)) continue;
       const auto bound = [&](size_t i) { return items / count * i + std::min(i, items % count); };
       (*f)(bound(now.next), bound(taken.next), worker);
-      if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == count) done.notify_one();
+      if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == count) wake_waiting(done, sleeping);
       now = lane.claim.load(std::memory_order_acquire);
     }
   }
@@ -153,8 +166,8 @@ ThreadPool::~ThreadPool() {
   if (!shared_) return;
   shared_->stop.store(true, std::memory_order_relaxed);
   shared_->loop.fetch_add(1, std::memory_order_release);
-  shared_->loop.notify_all();
-  for (std::thread& worker : shared_->workers) worker.join();
+  wake_waiting(shared_->loop, shared_->sleeping);
+  for (Thread& worker : shared_->workers) worker.join();
 }
 
 uint32_t ThreadPool::sleeping() const {
@@ -193,7 +206,7 @@ void ThreadPool::run(size_t n, size_t least, Body body) {
     s.lanes[i].claim.store({loop, first, end}, std::memory_order_release);
   }
   s.loop.store(loop, std::memory_order_release);
-  s.loop.notify_all();
+  wake_waiting(s.loop, s.sleeping);
   s.run_ranges(0);
   for (;;) {
     const uint32_t done = s.done.load(std::memory_order_acquire);
@@ -201,6 +214,30 @@ void ThreadPool::run(size_t n, size_t least, Body body) {
     wait_for_change(s.done, done, s.spin, s.sleeping);
   }
 }
+
+#endif
+
+#ifdef __wasi__
+
+struct JobRunner::State {
+  std::function<void(uint64_t)> body;
+  uint64_t finished = 0;
+};
+JobRunner::JobRunner(std::function<void(uint64_t)> body) : state_(new State{std::move(body)}) {}
+JobRunner::~JobRunner() = default;
+uint64_t JobRunner::start() {
+  state_->body(state_->finished + 1);
+  return ++state_->finished;
+}
+bool JobRunner::done(uint64_t job) {
+  return state_->finished >= job;
+}
+uint64_t JobRunner::finished() const {
+  return state_->finished;
+}
+void JobRunner::wait(uint64_t) {}
+
+#else
 
 struct JobRunner::State {
   std::function<void(uint64_t)> body;

@@ -1,6 +1,6 @@
 // The only threads of the engine: a pool that splits a loop over cores, and a runner that does jobs behind the caller's
-// back, one after the other. Neither allocates once it exists. WebAssembly has no threads: there the pool is the caller
-// alone and the runner works before start() returns.
+// back, one after the other. Neither allocates once it exists. In WebAssembly the runner works before start() returns,
+// and without shared memory the pool is the caller alone.
 #pragma once
 
 #include <cstddef>

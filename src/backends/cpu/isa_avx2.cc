@@ -44,7 +44,8 @@ inline float half_to_float(uint16_t h) {
 using Nibbles = NibblesByArithmetic;
 
 constexpr int kPanelTile = 4;  // tokens: 4 integer and 4 float sums of 16 registers
-constexpr int kWideTile = 0;   // none
+constexpr int kPartsOfMany = 1;
+constexpr int kWideTile = 0;  // none
 
 inline __m256i broadcast_4(const uint8_t* p) {
   int32_t v;
@@ -55,7 +56,7 @@ inline __m256i broadcast_4(const uint8_t* p) {
 /// 2 * 31 * 127. Codes of eight bits as |code - 128| times x with the sign of code - 128: below 2 * 128 * 127.
 template <int kBits>
 struct Dot {
-  static constexpr bool kSigned = kBits == 8;
+  static constexpr bool kSigned = kBits == 8, kComplements = false;
   using Sum = __m256i;
   static Sum start(int32_t value) { return _mm256_set1_epi32(value); }
   static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
@@ -73,7 +74,7 @@ struct Dot {
 /// Codes of four bits: the pairs of a whole group fit into 16 bits, 8 * 2 * 15 * 127.
 template <>
 struct Dot<4> {
-  static constexpr bool kSigned = false;
+  static constexpr bool kSigned = false, kComplements = false;
   using Sum = __m256i;
   static Sum start(int32_t) { return _mm256_setzero_si256(); }
   static Sum step(Sum sum, vbytes codes, const uint8_t* x) {

@@ -53,11 +53,12 @@ struct Nibbles {
 };
 
 constexpr int kPanelTile = 12;  // tokens: 12 integer and 12 float sums of 32 registers
-constexpr int kWideTile = 6;    // of two panels: as many sums
+constexpr int kPartsOfMany = 1;
+constexpr int kWideTile = 6;  // of two panels: as many sums
 
 template <int kBits>
 struct Dot {
-  static constexpr bool kSigned = false;
+  static constexpr bool kSigned = false, kComplements = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
   static Sum step(Sum sum, vbytes codes, const uint8_t* x) {

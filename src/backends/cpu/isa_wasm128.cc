@@ -1,4 +1,4 @@
-// SIMD128 of WebAssembly: the same four lanes as "scalar", which every engine executes as vectors.
+// SIMD128 of WebAssembly.
 #ifdef __wasm_simd128__
 #include <wasm_simd128.h>
 
@@ -9,37 +9,26 @@
 namespace tern::backends::cpu::wasm128 {
 namespace {
 
-constexpr int kLanes = 4;
-constexpr int kTileRows = 4, kTileTokens = 2;
+#include "backends/cpu/wasm.inl"
 
-#include "backends/cpu/vector.inl"
-
-/// Two roundings, as relaxed SIMD's fused product is fused on some machines only and results must not depend on it.
-inline vf fma(vf a, vf b, vf c) {
-  return a * b + c;
+/// Products of 16 bits, the even and the odd columns by themselves: so a row's sums stay in its lane, and codes need no
+/// more than a mask and a shift.
+template <int kBits>
+struct Dot {
+  static constexpr bool kSigned = false, kComplements = false;
+  using Sum = v128_t;
+  static Sum start(int32_t value) { return wasm_i32x4_splat(value); }
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+    const v128_t w = reinterpret_cast<v128_t>(codes), four = wasm_v128_load32_splat(x);
+    const v128_t even = wasm_i16x8_shr(wasm_i16x8_shl(four, 8), 8), odd = wasm_i16x8_shr(four, 8);
+    sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_and(w, wasm_i16x8_const_splat(255)), even));
+    return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_u16x8_shr(w, 8), odd));
+  }
+  static vi finish(Sum sum, int32_t) { return reinterpret_cast<vi>(sum); }
+};
+inline vbytes lookup(vbytes codes, const uint8_t* table) {
+  return reinterpret_cast<vbytes>(wasm_i8x16_swizzle(wasm_v128_load(table), reinterpret_cast<v128_t>(codes)));
 }
-inline vi load_u8(const uint8_t* p) {
-  const v128_t bytes = wasm_v128_load32_zero(p);
-  return reinterpret_cast<vi>(wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(bytes)));
-}
-inline vi load_i8(const uint8_t* p) {
-  const v128_t bytes = wasm_v128_load32_zero(p);
-  return reinterpret_cast<vi>(wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(bytes)));
-}
-inline vi load_u16(const uint8_t* p) {
-  return reinterpret_cast<vi>(wasm_u32x4_load16x4(p));
-}
-inline vf load_halves(const uint8_t* p) {
-  return halves_to_float(load_u16(p));
-}
-inline void store_halves(uint16_t* p, vf v) {
-  store_halves_by_truth(p, v);
-}
-inline float half_to_float(uint16_t h) {
-  return halves_to_float(splat(int32_t{h}))[0];
-}
-#include "backends/cpu/panel_portable.inl"
-using Nibbles = NibblesByArithmetic;
 
 #include "backends/cpu/kernels.inl"
 

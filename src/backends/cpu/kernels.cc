@@ -10,9 +10,11 @@
 
 namespace tern::backends::cpu {
 
+#ifndef __wasm_simd128__
 namespace scalar {
 extern const KernelTable kTable;
 }
+#endif
 #ifdef __x86_64__
 namespace avx2 {
 extern const KernelTable kTable;
@@ -22,8 +24,12 @@ extern const KernelTable kTable;
 }
 #endif
 #ifdef __wasm_simd128__
+// A module is linked with one of them, and without "scalar", whose code and results would be the same again.
 namespace wasm128 {
-extern const KernelTable kTable;
+[[gnu::weak]] extern const KernelTable kTable;
+}
+namespace wasm_relaxed {
+[[gnu::weak]] extern const KernelTable kTable;
 }
 #endif
 
@@ -34,9 +40,11 @@ struct Isa {
   bool (*executes)();  // whether this machine can
 };
 
+#ifndef __wasm_simd128__
 bool always() {
   return true;
 }
+#endif
 #ifdef __x86_64__
 bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -47,16 +55,26 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vnni");
 }
 #endif
+#ifdef __wasm_simd128__
+bool has_simd128() {
+  return &wasm128::kTable != nullptr;
+}
+bool has_relaxed_simd() {
+  return &wasm_relaxed::kTable != nullptr;
+}
+#endif
 
 // The best last.
 constexpr Isa kIsas[] = {
+#ifdef __wasm_simd128__
+    {&wasm128::kTable, has_simd128},
+    {&wasm_relaxed::kTable, has_relaxed_simd},
+#else
     {&scalar::kTable, always},
+#endif
 #ifdef __x86_64__
     {&avx2::kTable, has_avx2},
     {&avx512::kTable, has_avx512},
-#endif
-#ifdef __wasm_simd128__
-    {&wasm128::kTable, always},
 #endif
 };
 

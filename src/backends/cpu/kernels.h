@@ -149,6 +149,7 @@ struct PanelKernel {
   ActivationType type;
   uint32_t group;  // columns of an integer sum; 0 for the other types
   int32_t zero;    // what codes have too much
+  int32_t lacks;   // how often sums lack the magnitudes of negative activations
   uint32_t max_tile;
   PanelTileFn tiles[kMaxPanelTile + 1];  // index: tokens
   WideKernel wide = {};

@@ -36,7 +36,7 @@ template <int N>
 
 template <int... N>
 constexpr PanelKernel make_bf16_kernel(std::integer_sequence<int, N...>) {
-  return {ActivationType::kBf16, 0, 0, kBf16Tile, {nullptr, bf16_tile<N + 1>...}};
+  return {ActivationType::kBf16, 0, 0, 0, kBf16Tile, {nullptr, bf16_tile<N + 1>...}};
 }
 constexpr PanelKernel kBf16Kernel = make_bf16_kernel(std::make_integer_sequence<int, kBf16Tile>());
 

@@ -1,7 +1,7 @@
 // How the lines of a panel become u8 operands and scales. A codec has
 //   kGroup                columns of an integer sum, with one scale each
 //   kBlock, kHeader       columns of a block; bytes before its groups
-//   kBytes                bytes of a group's lines
+//   kBytes, kAlike        bytes of a group's lines; how many parts they have that are read alike
 //   kBits, kZero          size of a code (Dot<kBits>); what all codes have too much
 //   step(lines, s)        the u8 operand of columns 4 s .. 4 s + 3 of a group
 //                         (lines points at the first row of the vector)
@@ -40,7 +40,7 @@ inline vf signed_field(const uint8_t* p, int b) {
 /// Codes of four bits.
 template <int kCodeBits>
 struct NibbleLines {
-  static constexpr int kBits = kCodeBits, kBytes = 256, kColumns = 32;
+  static constexpr int kBits = kCodeBits, kBytes = 256, kColumns = 32, kAlike = 4;
   static vu nibbles(const uint8_t* lines, int s) {
     const vu v = load_line(lines + 64 * (s / 2));
     return (s % 2 ? v >> 4 : v) & 0x0f0f0f0fu;
@@ -49,7 +49,7 @@ struct NibbleLines {
 };
 /// Four bits, and a line of fifth bits behind.
 struct FiveBitLines {
-  static constexpr int kBits = 5, kBytes = 320, kColumns = 32;
+  static constexpr int kBits = 5, kBytes = 320, kColumns = 32, kAlike = 1;
   static vbytes step(const uint8_t* lines, int s) {
     const vu bits = load_line(lines + 256);
     const vu fifth = (s < 4 ? bits << (4 - s) : bits >> (s - 4)) & 0x10101010u;
@@ -58,7 +58,7 @@ struct FiveBitLines {
 };
 /// Groups of 16: two lines of nibbles, one of pairs.
 struct SixBitLines {
-  static constexpr int kBits = 6, kBytes = 192, kColumns = 16;
+  static constexpr int kBits = 6, kBytes = 192, kColumns = 16, kAlike = 1;
   static vbytes step(const uint8_t* lines, int s) {
     const vu pairs = load_line(lines + 128);
     const vu high = (s < 2 ? pairs << (4 - 2 * s) : pairs >> (2 * s - 4)) & 0x30303030u;
@@ -66,13 +66,13 @@ struct SixBitLines {
   }
 };
 struct ByteLines {
-  static constexpr int kBits = 8, kBytes = 512, kColumns = 32;
+  static constexpr int kBits = 8, kBytes = 512, kColumns = 32, kAlike = 4;
   static vbytes step(const uint8_t* lines, int s) { return to_bytes(load_line(lines + 64 * s)); }
 };
 /// Nibbles that index 16 values, which have kZero too much.
 template <class Values>
 struct TableLines {
-  static constexpr int kBits = Values::kBits, kBytes = 256, kColumns = 32;
+  static constexpr int kBits = Values::kBits, kBytes = 256, kColumns = 32, kAlike = 4;
   static vbytes step(const uint8_t* lines, int s) { return lookup(NibbleLines<4>::step(lines, s), Values::kTable); }
 };
 struct Iq4Table {
@@ -141,6 +141,7 @@ template <class Lines, int kGroupSize, int kZeroPoint>
 struct SignedScales : Lines, NoMin {
   static constexpr int kGroup = kGroupSize, kBlock = 256, kHeader = 64 + 4096 / kGroup, kZero = kZeroPoint;
   static constexpr int kBytes = Lines::kBytes * kGroup / Lines::kColumns;
+  static constexpr int kAlike = Lines::kAlike * kGroup / Lines::kColumns;
   static vf scale(const uint8_t* h, int g, int row) {
     return load_halves(h + 2 * row) * signed_field(h + 64 + 64 * (g / 4) + 4 * row, g % 4);
   }

@@ -47,6 +47,6 @@ void halves_tile(const PanelTileArgs& a) {
 
 template <int... N>
 constexpr PanelKernel make_halves_kernel(std::integer_sequence<int, N...>) {
-  return {ActivationType::kF32, 0, 0, kPanelTile, {nullptr, halves_tile<N + 1>...}};
+  return {ActivationType::kF32, 0, 0, 0, kPanelTile, {nullptr, halves_tile<N + 1>...}};
 }
 constexpr PanelKernel kHalvesKernel = make_halves_kernel(std::make_integer_sequence<int, kPanelTile>());

@@ -1,7 +1,8 @@
 // What panels need of an instruction set (panel_tile.inl), for those that have no instruction for it.
 
 constexpr int kPanelTile = 2;  // tokens
-constexpr int kWideTile = 0;   // none
+constexpr int kPartsOfMany = 1;
+constexpr int kWideTile = 0;  // none
 template <int kBits>
 using Dot = DotByArithmetic;
 inline vbytes lookup(vbytes codes, const uint8_t* table) {

@@ -11,30 +11,41 @@
 // Loops over groups stay rolled: the hardware prefetcher follows instructions, and one that advances by a kilobyte
 // leaves its page at once (unrolled, a stream of Q4_K fell from 29 to 22 GB/s on Zen 4).
 
-/// Integer sums of a group: rows of one vector x N tokens.
-template <class C, int N>
-[[gnu::always_inline]] inline void dot_group(const uint8_t* lines, const uint8_t* x, size_t ahead, vf (&out)[N]) {
+/// Integer sums of a group: P vectors of rows x N tokens. What is made of activations serves all vectors of a line.
+template <class C, int N, int P>
+[[gnu::always_inline]] inline void dot_group(const uint8_t* lines, const uint8_t* x, size_t ahead, vf (&out)[P][N]) {
   using D = Dot<C::kBits>;
-  constexpr int kSteps = C::kGroup / 4, kRounds = C::kBytes > 320 ? 2 : 1, kPerRound = kSteps / kRounds;
+  // Where registers are few, a round has two steps: unrolled, values of all of them are kept at once, on the stack.
+  constexpr int kRounds = kLanes == 4 ? C::kAlike : C::kBytes > 320 ? 2 : 1;
+  constexpr int kSteps = C::kGroup / 4, kPerRound = kSteps / kRounds;
   const uint8_t* numbers = x + C::kGroup * N;
-  typename D::Sum sum[N];
+  typename D::Sum sum[P][N];
 #pragma GCC unroll 16
-  for (int t = 0; t < N; ++t) sum[t] = D::start(load_int(numbers + 4 * t));
+  for (int t = 0; t < N; ++t) {
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) sum[p][t] = D::start(load_int(numbers + 4 * t));
+  }
 #pragma GCC unroll 1
   for (int round = 0; round < kRounds; ++round, lines += C::kBytes / kRounds, x += 4 * kPerRound) {
 #pragma GCC unroll 16
     for (int s = 0; s < kPerRound; ++s) {
-      const vbytes w = C::step(lines, s);
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) {
+        const vbytes w = C::step(lines + 4 * p * kLanes, s);
 #pragma GCC unroll 16
-      for (int t = 0; t < N; ++t) sum[t] = D::step(sum[t], w, x + C::kGroup * t + 4 * s);
+        for (int t = 0; t < N; ++t) sum[p][t] = D::step(sum[p][t], w, x + C::kGroup * t + 4 * s);
+      }
     }
 #pragma GCC unroll 8
     for (int l = 0; l < C::kBytes / kRounds; l += 64) __builtin_prefetch(lines + ahead + l);
   }
 #pragma GCC unroll 16
   for (int t = 0; t < N; ++t) {
-    const vi total = D::finish(sum[t], load_int(numbers + 4 * t));
-    out[t] = bits_to_float(total) - splat(load_float(numbers + 4 * N + 4 * t));
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) {
+      const vi total = D::finish(sum[p][t], load_int(numbers + 4 * t));
+      out[p][t] = bits_to_float(total) - splat(load_float(numbers + 4 * N + 4 * t));
+    }
   }
 }
 
@@ -54,14 +65,14 @@ void panel_rows(const PanelTileArgs& a, int row) {
       w += C::kHeader;
 #pragma GCC unroll 1
       for (uint32_t g = 0; g < kGroups; ++g, w += C::kBytes, x += (C::kGroup + 12) * N) {
+        vf dot[P][N];
+        dot_group<C, N, P>(w + 4 * row, x, a.ahead, dot);
 #pragma GCC unroll 4
         for (int p = 0; p < P; ++p) {
           const int r = row + p * kLanes;
-          vf dot[N];
-          dot_group<C, N>(w + 4 * r, x, a.ahead, dot);
           const vf scale = C::scale(header, static_cast<int>(g), r);
 #pragma GCC unroll 16
-          for (int t = 0; t < N; ++t) sum[p][t] = fma(dot[t], scale, sum[p][t]);
+          for (int t = 0; t < N; ++t) sum[p][t] = fma(dot[p][t], scale, sum[p][t]);
           if constexpr (C::kHasMin) {
             const vf min = C::min(header, static_cast<int>(g), r);
             const uint8_t* sums = x + (C::kGroup + 8) * N;
@@ -86,7 +97,7 @@ void panel_rows(const PanelTileArgs& a, int row) {
 /// With few tokens all vectors of a line at once: in a second pass, from L1, memory would idle.
 template <class C, int N>
 void panel_tile(const PanelTileArgs& a) {
-  constexpr int kAtOnce = N <= 2 ? kParts : 1;
+  constexpr int kAtOnce = N <= 2 ? kParts : kPartsOfMany;  // kPartsOfMany: as the registers allow
   for (int row = 0; row < static_cast<int>(kPanelRows); row += kAtOnce * kLanes) panel_rows<C, N, kAtOnce>(a, row);
 }
 
@@ -95,6 +106,7 @@ constexpr PanelKernel make_panel_kernel(std::integer_sequence<int, N...>) {
   return {ActivationType::kInt8,
           C::kGroup,
           Dot<C::kBits>::kSigned ? 0 : C::kZero,
+          Dot<C::kBits>::kComplements ? 1 : 0,
           kPanelTile,
           {nullptr, panel_tile<C, N + 1>...},
           wide_kernel<C>()};

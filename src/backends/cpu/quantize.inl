@@ -2,7 +2,8 @@
 //
 //   per 256 columns   n x f32 S, the scale: largest magnitude / 127
 //     per group       n x group x int8 q = round(x / S * 2^e), e >= 0 the largest that keeps |q| <= 127
-//                     n x i32 where the integer sum starts: the bits of 1.5 * 2^(23 - e), minus zero * sum of q
+//                     n x i32 where the integer sum starts: the bits of 1.5 * 2^(23 - e), minus zero * sum of q, plus
+//                             what it lacks
 //                     n x f32 1.5 * 2^(23 - e)
 //                     n x f32 sum of q * 2^-e
 //
@@ -45,27 +46,33 @@ inline int32_t shift_to(float magnitude, float limit) {
 
 /// One group of token t of n. x: [kGroup].
 template <uint32_t kGroup>
-inline void quantize_group(const float* x, float inverse, int32_t e, int32_t zero, uint32_t n, uint32_t t,
+inline void quantize_group(const float* x, float inverse, int32_t e, const PanelKernel& kernel, uint32_t n, uint32_t t,
                            uint8_t* out) {
   const vf factor = splat(inverse * power_of_two(e));
-  vi sum{};
+  vi sum{}, negative{};
   for (uint32_t i = 0; i < kGroup; i += kLanes) {
     const vf shifted = load(x + i) * factor + splat(0x1.8p23f);  // its low bits are the rounded integer
     const vi q = float_to_bits(shifted) - static_cast<int32_t>(kStartBits);
     store_low_bytes(out + kGroup * t + i, q);
     sum += q;
+    if constexpr (Dot<8>::kComplements) negative -= q < 0 ? q : vi{};
   }
   const auto total = static_cast<int32_t>(sum_lanes(to_float(sum)));  // exact: below 2^13
   const uint32_t start = kStartBits - (static_cast<uint32_t>(e) << 23);
   uint8_t* numbers = out + kGroup * n + 4 * t;
-  put(numbers, start - static_cast<uint32_t>(zero) * static_cast<uint32_t>(total));
+  uint32_t from = start - static_cast<uint32_t>(kernel.zero) * static_cast<uint32_t>(total);
+  if constexpr (Dot<8>::kComplements) {
+    from += static_cast<uint32_t>(kernel.lacks) * static_cast<uint32_t>(sum_lanes(to_float(negative)));
+  }
+  put(numbers, from);
   put(numbers + 4 * n, start);  // the same bits as f32
   put(numbers + 8 * n, static_cast<float>(total) * power_of_two(-e));
 }
 
 /// Up to 256 columns of token t. x: zeros from the row's end on.
 template <uint32_t kGroup>
-inline void quantize_super(const float* x, uint32_t groups, int32_t zero, uint32_t n, uint32_t t, uint8_t* out) {
+inline void quantize_super(const float* x, uint32_t groups, const PanelKernel& kernel, uint32_t n, uint32_t t,
+                           uint8_t* out) {
   float largest_of[kSuperBlock / kGroup];
   float largest = 0;
   vf poison{};  // NaN if any x is infinite or NaN
@@ -84,7 +91,7 @@ inline void quantize_super(const float* x, uint32_t groups, int32_t zero, uint32
   const float inverse = is_zero ? 0 : 127 / largest;
   out += 4 * n;
   for (uint32_t g = 0; g < groups; ++g, out += (kGroup + 12) * n) {
-    quantize_group<kGroup>(x + kGroup * g, inverse, shift_to(largest_of[g], largest), zero, n, t, out);
+    quantize_group<kGroup>(x + kGroup * g, inverse, shift_to(largest_of[g], largest), kernel, n, t, out);
   }
 }
 
@@ -117,7 +124,7 @@ void quantize_row(const QuantizeArgs& a, const float* row, uint32_t n, uint32_t 
   float spare[kSuperBlock];
   for (uint32_t k = 0; k < a.padded_k; k += kSuperBlock) {
     const uint32_t here = a.padded_k - k < kSuperBlock ? a.padded_k - k : kSuperBlock;
-    quantize_super<kGroup>(columns(row, a.k, k, here, spare), here / kGroup, a.kernel->zero, n, t, out);
+    quantize_super<kGroup>(columns(row, a.k, k, here, spare), here / kGroup, *a.kernel, n, t, out);
     out += n * a.kernel->token_bytes(kSuperBlock);
   }
 }

@@ -111,9 +111,10 @@ struct NibblesByArithmetic {
 typedef uint8_t vbytes __attribute__((vector_size(4 * kLanes)));
 
 // What int8 products take, here without intrinsics: Dot<kBits> adds up products of four codes of kBits and four int8 in
-// each lane. kSigned says that codes of eight bits are taken as code - 128, not as they are.
+// each lane. kSigned says that codes of eight bits are taken as code - 128, not as they are; kComplements that besides
+// they are complemented where the int8 is negative, so that sums lack the magnitudes of negative ones.
 struct DotByArithmetic {
-  static constexpr bool kSigned = false;
+  static constexpr bool kSigned = false, kComplements = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
   /// What step() takes of 4 int8.
