@@ -53,7 +53,7 @@ fmt:  ## format C++ and CMake-generated lists in place
 lint:  ## layers, formatting, file sizes, house rules
 	@scripts/lint
 
-wasm: setup  ## build-wasm/tern.wasm: everything below apps/ plus the cpu backend with SIMD128
+wasm: setup  ## build-wasm/*.wasm: everything below apps/ plus the cpu backend with SIMD, four modules
 	@scripts/build_wasm
 
 web:  ## build the chat page and serve it at http://127.0.0.1:8080/ (PORT=N: there)

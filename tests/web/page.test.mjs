@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { demo, sendFile } from "./browser.mjs";
 import {
   accessible,
@@ -85,12 +86,28 @@ test("on the CPU: the native program's answers, with their speed; nothing is wro
   await page.getByRole("button", { name: "Speed and memory" }).click();
   await ask(page, "Tell me a long story.");
   await shot(page, "speed");
-  for (const word of ["Weights", "KV cache", "It runs on the CPU"]) {
+  for (const word of ["Weights", "KV cache", "It runs on the CPU (relaxed SIMD, "]) {
     await page.locator(".panel").getByText(word).first().waitFor();
   }
   assert.deepEqual(problems, []);
   assert.ok(requests.length > 5);
   assert.deepEqual(requests.filter((url) => !url.startsWith(site.url)), [], "nothing is asked of anybody else");
+  await context.close();
+});
+
+test("all that a first visit loads but the model is at most a megabyte, compressed", async () => {
+  const { page, context, requests } = await openPage(browser, site.url);
+  await modelReady(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  const names = new Set(requests.map((url) => new URL(url).pathname).filter((name) => !name.endsWith(".gguf")));
+  const sizes = new Map();
+  for (const name of names) {
+    const file = new URL(`../../web/page/dist${name === "/" ? "/index.html" : name}`, import.meta.url);
+    sizes.set(name, gzipSync(fs.readFileSync(file)).length);
+  }
+  const total = [...sizes.values()].reduce((a, b) => a + b, 0);
+  assert.equal([...names].filter((name) => name.endsWith(".wasm")).length, 1, "one of the engine's modules");
+  assert.ok(total <= 1e6, JSON.stringify([...sizes]));
   await context.close();
 });
 

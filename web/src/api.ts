@@ -27,13 +27,14 @@ export interface LoadOptions {
   kv?: "f32" | "f16" | "q8_0"; // how keys and values are kept; default: f16
   chunk?: number; // tokens of a prompt in one step; default: 512 on a GPU, 64 on the CPU
   sequences?: number; // answers at once; further ones wait. Default: 1
+  threads?: number; // of the CPU; more than one needs a page that is cross-origin isolated. Default: one per core
   sha256?: string; // of the file, in hexadecimal; checked before it is used
   /// Downloads are kept in the browser's storage under the file's own name; a text: under this name; false: not at all.
   store?: boolean | string;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
   onDevice?: (device: DeviceInfo) => void; // the device was lost and another one took over
-  wasm?: string | URL; // tern.wasm, where it does not lie beside the package
+  wasm?: string | URL; // the module, where not the best one that lies beside the package shall run
   worker?: () => Worker; // makes the worker, where the package comes from another origin
 }
 
@@ -106,6 +107,13 @@ export interface Piece {
   timings?: Timings;
 }
 
+/// The module of WebAssembly that runs.
+export interface EngineModule {
+  file: string; // "tern-relaxed-threads.wasm"
+  threads: number; // that compute where the CPU does
+  why: string; // "relaxed SIMD, 4 threads"; for one thread also the reason
+}
+
 export interface Stats {
   steps: number;
   promptTokens: number;
@@ -116,6 +124,7 @@ export interface Stats {
   pagesFree: number;
   running: number;
   waiting: number;
+  module: EngineModule;
   wasmBytes: number; // memory of the WebAssembly module
   gpuBytes: number; // buffers of the player
 }
@@ -143,4 +152,5 @@ export interface WorkerLoadOptions {
   store: boolean | string;
   base: string | null; // of relative addresses
   wasm: string | null;
+  threads: number | null;
 }

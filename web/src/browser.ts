@@ -8,20 +8,38 @@
 import type { LoadTimes, Source, WorkerLoadOptions } from "./api.js";
 import { BlobFile } from "./blob_file.js";
 import { asTernError, TernError } from "./errors.js";
-import type { Environment, OnProgress, OpenSource } from "./host.js";
+import type { Environment, LoadedModule, OnProgress, OpenSource } from "./host.js";
 import { checkBeginning, probe, request } from "./http.js";
 import type { Remote } from "./http.js";
 import { checkSum, fileNameOf, keep, partsOf } from "./keep.js";
 import { modelFolder, pathOf } from "./model_files.js";
+import { chooseModule, findFeatures } from "./modules.js";
 import { RemoteFile } from "./remote_file.js";
 import { Store } from "./store.js";
 import { openStored } from "./stored_files.js";
+import { needsSharedMemory } from "./threads.js";
 import type { File as EngineFile } from "./wasi.js";
 
 const fetcher = (url: string, init: RequestInit) => fetch(url, init);
 
-async function compileModule(url: string | null): Promise<WebAssembly.Module> {
-  const address = url ?? new URL("../tern.wasm", import.meta.url).href;
+// Written out, so that bundlers find them.
+const kModules: Record<string, URL> = {
+  "tern.wasm": new URL("../tern.wasm", import.meta.url),
+  "tern-relaxed.wasm": new URL("../tern-relaxed.wasm", import.meta.url),
+  "tern-threads.wasm": new URL("../tern-threads.wasm", import.meta.url),
+  "tern-relaxed-threads.wasm": new URL("../tern-relaxed-threads.wasm", import.meta.url),
+};
+
+async function loadModule(url: string | null, threads: number | null): Promise<LoadedModule> {
+  const best = chooseModule(findFeatures(), threads);
+  if (url === null) return { module: await compileModule((kModules[best.file] as URL).href), choice: best };
+  const module = await compileModule(url);
+  const count = needsSharedMemory(module) ? best.threads : 1;
+  const why = `the module that was asked for, ${count === 1 ? "one thread" : `${count} threads`}`;
+  return { module, choice: { file: url, threads: count, why } };
+}
+
+async function compileModule(address: string): Promise<WebAssembly.Module> {
   const response = await fetch(address).catch((error: unknown) => {
     throw new TernError("worker", `The engine cannot be fetched from ${address}.`, { cause: error });
   });
@@ -154,7 +172,7 @@ async function open(
 
 export const browser: Environment = {
   gpu: () => Promise.resolve((navigator as { gpu?: GPU }).gpu ?? null),
-  module: compileModule,
+  module: loadModule,
   open,
   log: (text) => console.warn(text),
 };

@@ -1,6 +1,7 @@
 // Channel: the page's side of protocol.ts. Every call gets its events in order and one end.
 import type { DeviceInfo } from "./api.js";
 import { TernError } from "./errors.js";
+import type { ThreadStart } from "./threads.js";
 import type { CallEvent, Operation, Port, Reply } from "./protocol.js";
 
 interface Waiting {
@@ -11,6 +12,7 @@ interface Waiting {
 
 export class Channel {
   onDevice: (device: DeviceInfo) => void = () => undefined;
+  onThread: (thread: ThreadStart) => void = () => undefined;
   #port: Port;
   #next = 1;
   #waiting = new Map<number, Waiting>();
@@ -47,6 +49,10 @@ export class Channel {
   #take(reply: Reply): void {
     if ("device" in reply) {
       this.onDevice(reply.device);
+      return;
+    }
+    if ("thread" in reply) {
+      this.onThread(reply.thread);
       return;
     }
     const waiting = this.#waiting.get(reply.call);

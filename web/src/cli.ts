@@ -4,13 +4,13 @@ import * as path from "node:path";
 import * as readline from "node:readline";
 import { bench } from "./bench.js";
 import { benchOptions, generationOptions, kUsage, modelOptions } from "./cli_options.js";
-import { parseCommand, promptOf, UsageError } from "./cli_options.js";
+import { parseCommand, promptOf, threadsOf, UsageError } from "./cli_options.js";
 import type { Options } from "./cli_options.js";
 import { Engine } from "./engine.js";
 import type { Answer, Message, ModelInfo, ModelOptions, Request } from "./engine.js";
 import { openDevice } from "./gpu.js";
 import { GpuHost } from "./gpu_host.js";
-import { nodeFiles, nodeGpu, readModule } from "./node.js";
+import { bestModule, nodeFiles, nodeGpu } from "./node.js";
 import type { Span } from "./profiler.js";
 
 const kFailed = 1;
@@ -79,10 +79,12 @@ async function open(model: string, options: Options, more: ModelOptions = {}): P
   const [gpu, why] = await chooseGpu(options);
   if (why !== "" && process.stderr.isTTY) process.stderr.write(`On the CPU: ${why}.\n`);
   const log = (text: string) => process.stderr.write(text);
-  const engine = await Engine.create(readModule(), nodeFiles, log, new GpuHost(gpu));
+  const wanted = threadsOf(options);
+  const { wasm, threads } = bestModule(gpu === null ? wanted : 1); // Dawn crashes on bytes of shared memory
+  const engine = await Engine.create(wasm, nodeFiles, log, new GpuHost(gpu), threads);
   const device = gpu === null ? "cpu" : "gpu";
-  const wanted = { ...more, ...modelOptions(options), device } as const;
-  const info = await engine.open(path.resolve(model), wanted).catch((error: unknown) => {
+  const wishes = { ...more, ...modelOptions(options), device } as const;
+  const info = await engine.open(path.resolve(model), wishes).catch((error: unknown) => {
     throw new UsageError((error as Error).message);
   });
   await engine.ready();

@@ -12,6 +12,7 @@ export const kUsage = `Usage: node web/bin/tern.mjs COMMAND MODEL [OPTIONS]
 
 MODEL: a .gguf file, or a Hugging Face folder (config.json, *.safetensors)
   --device auto|gpu|cpu            auto: a real GPU if there is one    -c, --context N   --kv f32|f16|q8_0   --chunk N
+  -t, --threads N                  of the CPU; else one per core
   --no-robustness                  without the bounds checks that browsers always have
   --trace FILE                     GPU times of every kernel, for ui.perfetto.dev
 
@@ -33,6 +34,7 @@ const kTexts = { type: "string", multiple: true } as const;
 const kOptions = {
   device: { ...kText, default: "auto" },
   context: { ...kText, short: "c" },
+  threads: { ...kText, short: "t" },
   kv: kText,
   chunk: kText,
   "no-robustness": kFlag,
@@ -137,6 +139,13 @@ export function modelOptions(options: Options): ModelOptions {
     context: number("context", options.context),
     chunk: number("chunk", options.chunk),
   } as ModelOptions);
+}
+
+/// null: one per core.
+export function threadsOf(options: Options): number | null {
+  const threads = number("threads", options.threads) ?? null;
+  if (threads === null || (Number.isInteger(threads) && threads >= 1)) return threads;
+  throw new UsageError(`--threads is ${threads}, expected a whole number from 1 on.`);
 }
 
 /// How tokens are drawn and when an answer ends; the prompt is added by whoever has it.

@@ -7,6 +7,8 @@ import type { Player } from "./player.js";
 import { breathe } from "./breathe.js";
 import { TernError } from "./errors.js";
 import type { TernErrorCode } from "./errors.js";
+import { kNoThreads, needsSharedMemory, sharedMemory } from "./threads.js";
+import type { Threads } from "./threads.js";
 import type { FileSystem } from "./wasi.js";
 import { Wasi } from "./wasi.js";
 
@@ -87,7 +89,7 @@ export interface Answer {
 }
 
 interface Exports {
-  memory: WebAssembly.Memory;
+  memory?: WebAssembly.Memory; // absent where it is imported, shared with threads
   _initialize(): void;
   tern_alloc(bytes: number): number;
   tern_free(pointer: number): void;
@@ -140,36 +142,45 @@ export class Engine {
   /// How much of the weights is placed, in bytes; called while open() runs.
   onProgress: (done: number, total: number) => void = ignore;
   #exports: Exports;
+  #memory: WebAssembly.Memory;
   #files: FileSystem;
   #gpu: GpuHost;
 
-  private constructor(exports: Exports, files: FileSystem, gpu: GpuHost) {
+  private constructor(exports: Exports, memory: WebAssembly.Memory, files: FileSystem, gpu: GpuHost) {
     this.#exports = exports;
+    this.#memory = memory;
     this.#files = files;
     this.#gpu = gpu;
   }
 
-  /// wasm: tern.wasm, compiled or as bytes. log: gets what the module prints (its last words when it ends).
+  /// wasm: one of the modules, compiled or as bytes. log: gets what the module prints (its last words when it ends).
+  /// threads: for a module that has them.
   static async create(
     wasm: WebAssembly.Module | Uint8Array<ArrayBuffer>,
     files: FileSystem,
     log: (text: string) => void,
     gpu: GpuHost = new GpuHost(null),
+    threads: Threads = kNoThreads,
   ): Promise<Engine> {
     const wasi = new Wasi(files, log);
     const module = wasm instanceof WebAssembly.Module ? wasm : await WebAssembly.compile(wasm);
     let engine: Engine | null = null;
     const progress = (done: number, total: number) => engine?.onProgress(done, total);
+    const shared = needsSharedMemory(module) ? sharedMemory() : null;
+    const start_thread = (place: number, stackTop: number, tls: number) =>
+      threads.start({ module, memory: shared as WebAssembly.Memory, place, stackTop: stackTop >>> 0, tls: tls >>> 0 });
     const instance = await WebAssembly.instantiate(module, {
       wasi_snapshot_preview1: wasi.imports(),
       tern_gpu: gpu.imports(),
-      tern_host: { progress },
+      tern_host: { progress, start_thread, cores: () => threads.count },
+      ...(shared === null ? {} : { env: { memory: shared } }),
     });
     const exports = instance.exports as unknown as Exports;
-    wasi.attach(exports.memory);
-    gpu.attach(exports.memory);
+    const memory = shared ?? (exports.memory as WebAssembly.Memory);
+    wasi.attach(memory);
+    gpu.attach(memory);
     exports._initialize();
-    engine = new Engine(exports, files, gpu);
+    engine = new Engine(exports, memory, files, gpu);
     return engine;
   }
 
@@ -247,7 +258,7 @@ export class Engine {
   }
 
   get memoryBytes(): number {
-    return this.#exports.memory.buffer.byteLength;
+    return this.#memory.buffer.byteLength;
   }
 
   /// Control tokens in `text` are text like any other; no BOS is put in front.
@@ -264,7 +275,7 @@ export class Engine {
   /// A copy of the words of the plan that is being played.
   plan(): Uint32Array {
     const { words, at } = this.#answer(this.#exports.tern_plan()) as { words: number; at: number };
-    return new Uint32Array(this.#exports.memory.buffer, at, words).slice();
+    return new Uint32Array(this.#memory.buffer, at, words).slice();
   }
 
   /// Tries again when files were not all here.
@@ -284,7 +295,7 @@ export class Engine {
     const text = new TextEncoder().encode(JSON.stringify(value));
     const at = this.#exports.tern_alloc(text.length);
     if (at === 0) throw new Error(`The module has no memory for ${text.length} bytes.`);
-    this.#memory().set(text, at);
+    this.#bytes().set(text, at);
     try {
       return this.#answer(call(at, text.length));
     } finally {
@@ -293,14 +304,14 @@ export class Engine {
   }
 
   #answer(at: number): unknown {
-    const memory = this.#memory();
+    const memory = this.#bytes();
     const value: unknown = JSON.parse(new TextDecoder().decode(memory.slice(at, memory.indexOf(0, at))));
     const { error, code = "internal" } = value as { error?: string; code?: TernErrorCode };
     if (error !== undefined) throw new TernError(code, error);
     return value;
   }
 
-  #memory(): Uint8Array {
-    return new Uint8Array(this.#exports.memory.buffer);
+  #bytes(): Uint8Array {
+    return new Uint8Array(this.#memory.buffer);
   }
 }

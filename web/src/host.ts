@@ -2,6 +2,7 @@
 // do. Where files, the module and the GPU come from is the Environment's affair: a browser's worker or Node.
 import type {
   DeviceInfo,
+  EngineModule,
   LoadTimes,
   ModelInfo,
   Profile,
@@ -17,6 +18,7 @@ import { asTernError, TernError } from "./errors.js";
 import { GpuHost } from "./gpu_host.js";
 import { collectProfile } from "./profile.js";
 import type { Call, CallEvent, Delta, GenerateResult, Port, Reply } from "./protocol.js";
+import type { ThreadStart } from "./threads.js";
 import type { FileSystem } from "./wasi.js";
 
 export type OnProgress = (progress: Progress) => void;
@@ -29,17 +31,22 @@ export interface OpenSource {
   close(): void;
 }
 
+export interface LoadedModule {
+  module: WebAssembly.Module;
+  choice: EngineModule;
+}
+
 export interface Environment {
   gpu(): Promise<GPU | null>;
-  /// url: null for the tern.wasm that came with the package.
-  module(url: string | null): Promise<WebAssembly.Module>;
+  /// url: null for the best of the modules that came with the package. threads: null for as many as there are cores.
+  module(url: string | null, threads: number | null): Promise<LoadedModule>;
   open(source: Source, options: WorkerLoadOptions, times: LoadTimes, onProgress: OnProgress): Promise<OpenSource>;
   log(text: string): void;
 }
 
 /// What does not depend on the model.
 interface Ready {
-  module: Promise<WebAssembly.Module>;
+  module: Promise<LoadedModule>;
   gpu: Promise<[GpuHost, whyCpu: string]>;
 }
 
@@ -65,6 +72,7 @@ export class Host {
   #ready: Ready | null = null;
   #gpu = new GpuHost(null);
   #source: OpenSource | null = null;
+  #choice: EngineModule = { file: "", threads: 1, why: "" };
   #device: DeviceInfo = { kind: "cpu", name: "", why: "" };
   #live = new Map<number, Live>(); // by the engine's id
   #ids = new Map<number, number>(); // call -> the engine's id
@@ -121,8 +129,8 @@ export class Host {
     return this.#engine;
   }
 
-  #prepare({ wasm, device }: WorkerLoadOptions): Ready {
-    const ready = { module: this.#environment.module(wasm), gpu: this.#chooseGpu(device) };
+  #prepare({ wasm, device, threads }: WorkerLoadOptions): Ready {
+    const ready = { module: this.#environment.module(wasm, threads), gpu: this.#chooseGpu(device) };
     for (const promise of [ready.module, ready.gpu]) promise.catch(() => undefined); // waited for by load
     return ready;
   }
@@ -137,13 +145,13 @@ export class Host {
     let info: EngineInfo;
     try {
       info = await this.#open(await ready.module, options, times, whyCpu === "" ? "gpu" : "cpu", onProgress);
-      this.#device = { kind: whyCpu === "" ? "gpu" : "cpu", name: info.device, why: whyOf(info.device, whyCpu) };
+      this.#device = this.#deviceOf(info, whyCpu);
     } catch (error) {
       if (whyCpu !== "" || options.device === "gpu") throw error;
       this.#gpu.player?.destroy();
       info = await this.#open(await ready.module, options, times, "cpu", onProgress);
       const why = `the GPU could not take it: ${asTernError(error, "gpu").message}`;
-      this.#device = { kind: "cpu", name: info.device, why: whyOf(info.device, why) };
+      this.#device = this.#deviceOf(info, why);
     }
     const { arch, name, vocab, context, chat, weights_bytes: weightsBytes, kv_bytes: kvBytes } = info;
     const { stored } = this.#source;
@@ -151,14 +159,17 @@ export class Host {
   }
 
   async #open(
-    module: WebAssembly.Module,
+    { module, choice }: LoadedModule,
     options: WorkerLoadOptions,
     times: LoadTimes,
     device: "gpu" | "cpu",
     onProgress: OnProgress,
   ): Promise<EngineInfo> {
     const { files, path } = this.#source as OpenSource;
-    const engine = await Engine.create(module, files, (text) => this.#environment.log(text), this.#gpu);
+    const log = (text: string) => this.#environment.log(text);
+    const threads = { count: choice.threads, start: (thread: ThreadStart) => this.#post({ thread }) };
+    const engine = await Engine.create(module, files, log, this.#gpu, threads);
+    this.#choice = choice;
     engine.onProgress = (loaded, total) => onProgress({ phase: "upload", loaded, total });
     this.#gpu.onCompile = (loaded, total) => onProgress({ phase: "compile", loaded, total });
     const start = performance.now();
@@ -253,6 +264,13 @@ export class Host {
     this.#post({ device: this.#device });
   }
 
+  /// whyCpu: "" for the GPU.
+  #deviceOf({ device: name }: EngineInfo, whyCpu: string): DeviceInfo {
+    if (whyCpu === "") return { kind: "gpu", name, why: `It runs on ${name}, by WebGPU.` };
+    const reason = whyCpu.replace(/\.$/, "");
+    return { kind: "cpu", name, why: `It runs on the CPU (${this.#choice.why}): ${reason}.` };
+  }
+
   #stats(): Stats {
     const engine = this.#model();
     const s = engine.stats();
@@ -266,6 +284,7 @@ export class Host {
       pagesFree: s.pages_free,
       running: s.running,
       waiting: s.waiting,
+      module: this.#choice,
       wasmBytes: engine.memoryBytes,
       gpuBytes: engine.player?.bufferBytes ?? 0,
     };
@@ -287,10 +306,6 @@ export class Host {
     this.#source?.close();
     this.#source = null;
   }
-}
-
-function whyOf(device: string, whyCpu: string): string {
-  return whyCpu === "" ? `It runs on ${device}, by WebGPU.` : `It runs on the CPU: ${whyCpu.replace(/\.$/, "")}.`;
 }
 
 function tokenInfo(event: EngineEvent): TokenInfo {

@@ -18,16 +18,25 @@ export type { TernErrorCode } from "./errors.js";
 export type * from "./openai.js";
 
 function startWorker(options: LoadOptions): Connection {
-  const worker = options.worker
-    ? options.worker()
-    : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tern" });
-  const channel = new Channel(worker as unknown as Port);
-  worker.onerror = (event) => {
-    const message = event.message || "it could not be started; is worker.js where the package's other files are?";
-    channel.fail(new TernError("worker", `The worker that runs the model failed: ${message}`));
-    worker.terminate();
+  const workers: Worker[] = []; // that of the engine, then those of its threads
+  const terminate = () => {
+    for (const worker of workers) worker.terminate();
   };
-  return { channel, terminate: () => worker.terminate() };
+  const start = (): Worker => {
+    const worker = options.worker
+      ? options.worker()
+      : new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tern" });
+    workers.push(worker);
+    worker.onerror = (event) => {
+      const message = event.message || "it could not be started; is worker.js where the package's other files are?";
+      channel.fail(new TernError("worker", `The worker that runs the model failed: ${message}`));
+      terminate();
+    };
+    return worker;
+  };
+  const channel: Channel = new Channel(start() as unknown as Port);
+  channel.onThread = (thread) => start().postMessage(thread);
+  return { channel, terminate };
 }
 
 export class Tern extends TernClient {

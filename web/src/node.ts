@@ -1,6 +1,10 @@
 // What Node gives the engine: files through node:fs, the module beside the repository's build, Dawn as npm "webgpu".
 import * as fs from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { chooseModule, findFeatures } from "./modules.js";
+import type { Threads, ThreadStart } from "./threads.js";
 import type { File, FileSystem } from "./wasi.js";
 
 class NodeFile implements File {
@@ -42,11 +46,23 @@ export function repositoryPath(name: string): string {
   return fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 }
 
-/// tern.wasm as scripts/build_wasm leaves it, or what TERN_WASM names.
-export function readModule(): Uint8Array<ArrayBuffer> {
-  const path = process.env["TERN_WASM"] ?? repositoryPath("build-wasm/tern.wasm");
+/// One of the modules that scripts/build_wasm leaves, or what TERN_WASM names.
+export function readModule(file = "tern.wasm"): Uint8Array<ArrayBuffer> {
+  const path = process.env["TERN_WASM"] ?? repositoryPath(`build-wasm/${file}`);
   if (!fs.existsSync(path)) throw new Error(`There is no ${path}: scripts/build_wasm makes it.`);
   return new Uint8Array(fs.readFileSync(path));
+}
+
+/// The best module that this Node takes, with its threads. wanted: null for as many as there are cores.
+export function bestModule(wanted: number | null): { wasm: Uint8Array<ArrayBuffer>; threads: Threads } {
+  const features = { ...findFeatures(), cores: availableParallelism() };
+  const { file, threads: count } = chooseModule(features, wanted);
+  return { wasm: readModule(file), threads: { count, start: startThread } };
+}
+
+/// It ends with the process. When it fails the engine would wait for it for ever: the process ends, as natively.
+export function startThread(start: ThreadStart): void {
+  new Worker(new URL("./node_thread.js", import.meta.url), { workerData: start }).unref();
 }
 
 /// Dawn. flags: its own, such as "enable-dawn-features=allow_unsafe_apis". It takes the Vulkan driver that the loader

@@ -142,7 +142,7 @@ class Reader {
     const size = this.#count("bytes of text", 4);
     const begin = this.#at * 4;
     this.#at += Math.ceil(size / 4);
-    return new TextDecoder().decode(this.#bytes.subarray(begin, begin + size));
+    return new TextDecoder().decode(this.#bytes.slice(begin, begin + size));
   }
 
   list<T>(item: (reader: Reader) => T): T[] {

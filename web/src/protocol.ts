@@ -2,6 +2,7 @@
 import type { DeviceInfo, Progress, Source, TokenInfo, WorkerLoadOptions } from "./api.js";
 import type { Request } from "./engine.js";
 import type { TernErrorCode } from "./errors.js";
+import type { ThreadStart } from "./threads.js";
 
 export type Operation =
   | { op: "prepare"; options: WorkerLoadOptions } // what a load with these options will need
@@ -38,7 +39,8 @@ export type Reply =
   | { call: number; event: CallEvent }
   | { call: number; result: unknown }
   | { call: number; error: { code: TernErrorCode; message: string } }
-  | { device: DeviceInfo };
+  | { device: DeviceInfo }
+  | { thread: ThreadStart }; // the page shall start a worker and post it this
 
 /// One side of the channel. A Worker and a worker's own global scope are such, and so is a MessagePort.
 export interface Port {

@@ -198,6 +198,7 @@ function workerOptions(options: LoadOptions): WorkerLoadOptions {
     store: options.store ?? true,
     base,
     wasm: options.wasm === undefined ? null : new URL(options.wasm, base ?? undefined).href,
+    threads: options.threads ?? null,
   };
 }
 

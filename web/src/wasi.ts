@@ -88,7 +88,8 @@ export class Wasi {
       },
       random_get: (at: number, size: number) => {
         for (let i = 0; i < size; i += 65536) {
-          crypto.getRandomValues(this.#bytes(at + i, Math.min(65536, size - i)) as Uint8Array<ArrayBuffer>);
+          const bytes = new Uint8Array(Math.min(65536, size - i)); // shared memory is refused
+          this.#bytes(at + i, bytes.length).set(crypto.getRandomValues(bytes));
         }
         return kSuccess;
       },

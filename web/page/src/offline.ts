@@ -11,11 +11,19 @@ const kCache = `tern-${__VERSION__}`;
 const address = (name: string) => new URL(name === "index.html" ? "./" : name, self.registration.scope).href;
 const kAddresses = new Set(__FILES__.map(address));
 
+/// Of the engine's modules a browser needs one: that which the page has loaded, and so lies in the HTTP cache.
+const isModule = (url: string): boolean => url.endsWith(".wasm");
+
 async function fill(): Promise<void> {
   const cache = await caches.open(kCache);
   // Names under assets/ carry hashes: what the HTTP cache has of them is right. Others are asked for anew.
   const fresh = (url: string): RequestCache => (url.includes("/assets/") ? "default" : "no-cache");
-  await cache.addAll([...kAddresses].map((url) => new Request(url, { cache: fresh(url) })));
+  const pages = [...kAddresses].filter((url) => !isModule(url));
+  await cache.addAll(pages.map((url) => new Request(url, { cache: fresh(url) })));
+  for (const url of [...kAddresses].filter(isModule)) {
+    const used = await fetch(url, { cache: "only-if-cached", mode: "same-origin" }).catch(() => null);
+    if (used?.ok) await cache.put(url, used);
+  }
 }
 
 async function dropOthers(): Promise<void> {
@@ -28,8 +36,13 @@ async function dropOthers(): Promise<void> {
 /// The page itself comes from the server if that answers soon, so that a reload is enough to get a new version. The
 /// rest is named by what it contains and comes from the cache.
 async function answer(request: Request, url: string): Promise<Response> {
-  const cached = await (await caches.open(kCache)).match(url);
-  if (cached === undefined) return fetch(request);
+  const cache = await caches.open(kCache);
+  const cached = await cache.match(url);
+  if (cached === undefined) {
+    const response = await fetch(request);
+    if (response.ok && isModule(url)) await cache.put(url, response.clone());
+    return response;
+  }
   if (request.mode !== "navigate") return cached;
   const late = new Promise<Response>((resolve) => setTimeout(resolve, kPatienceMs, cached));
   return Promise.race([fetch(request).catch(() => cached), late]);

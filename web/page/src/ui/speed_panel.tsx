@@ -25,6 +25,7 @@ export function SpeedPanel() {
       <Memory />
       <h3>Device</h3>
       <p>{device.value?.why ?? "No model is open."}</p>
+      {stats.value !== null && <p class="hint">WebAssembly: {stats.value.module.why}.</p>}
       {info.value !== null && <Opened />}
     </>
   );
