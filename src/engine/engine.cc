@@ -58,6 +58,7 @@ Result<void> Engine::Impl::check_tokens(std::span<const int32_t> prompt) const {
 
 Result<RequestId> Engine::Impl::submit(Request request) {
   TRY(check_tokens(request.prompt));
+  if (request.embedding) return submit_embedding(std::move(request));
   TRY_CTX(validate(request.sampling, model.vocab), "while checking the sampling options");
   if (!model.tokenizer && !request.stop.empty()) {
     return fail(ErrorCode::kInvalidArgument, "The model has no tokenizer, so stop strings cannot be found.");
@@ -113,7 +114,7 @@ Result<void> Engine::Impl::run_chunks(std::span<const int32_t> tokens, std::span
                         .rows = indices}));
     for (const uint32_t output : outputs) {
       const graph::PlanBinding& binding = model.playable.plan.outputs[output].binding;
-      values.resize(binding.rows.at(n, n) * binding.cols);
+      values.resize(binding.rows.at({.t = n, .r = n, .s = 1}) * binding.cols);
       TRY(player->read(output, values));
       sink(output, positions[0], values);
     }

@@ -50,8 +50,10 @@ struct EngineStats {
 
 /// A model on a device.
 struct Playable {
-  backends::Backend* backend = nullptr;   // outlives the engine, or its replacement
-  graph::Plan plan;                       // outputs "logits" [R, vocab], and "tokens" [R, 1] where the backend samples
+  backends::Backend* backend = nullptr;  // outlives the engine, or its replacement
+  /// Outputs "logits" [R, vocab], "pooled" [P, hidden] if texts can be embedded, "tokens" [R, 1] where the backend
+  /// samples.
+  graph::Plan plan;
   std::vector<backends::Buffer> weights;  // one per plan.weights
 };
 
@@ -86,7 +88,7 @@ class Engine {
 
   /// Queues a request. Errors: kInvalidArgument (empty prompt, ids outside the vocabulary, bad sampling options,
   /// a prompt longer than the context or the KV pool, stop strings without a tokenizer); kDeviceLost when the device is
-  /// lost for good.
+  /// lost for good; kUnsupported for an embedding when the plan has no hidden states.
   Result<RequestId> submit(Request request);
   /// Ends a request and frees its pages at once, even while its steps are in flight. The next pump() reports it as
   /// finished (kCancelled). Unknown ids are ignored.

@@ -1,5 +1,5 @@
 // The engine's inside. engine.cc: requests in and out; engine_steps.cc: steps, and what becomes of their tokens;
-// engine_recovery.cc: another device after a loss.
+// engine_recovery.cc: another device after a loss; engine_embed.cc: embeddings.
 #pragma once
 
 #include <memory>
@@ -26,6 +26,7 @@ struct Answer {
   Sequence sequence;
   uint32_t generated = 0;
   bool on_device = false;  // its tokens are drawn by the backend
+  std::vector<float> sum;  // of the hidden states so far, when it is embedded
   std::optional<text::Detokenizer> detokenizer;
   std::optional<text::StopMatcher> stops;
 };
@@ -41,6 +42,7 @@ struct Engine::Impl {
   StepSamples samples;
   std::vector<float> logits;         // [max_seqs, vocab]
   std::vector<int32_t> drawn;        // [max_seqs], by the device
+  std::vector<float> pooled;         // [max_seqs, hidden], from the first embedding on
   std::vector<uint32_t> mask_words;  // [ceil(vocab / 32)], for rows that are masked and drawn here
   std::unordered_map<RequestId, std::unique_ptr<Answer>> answers;
   std::vector<Event> pending;  // of requests that ended outside pump()
@@ -58,6 +60,7 @@ struct Engine::Impl {
 
   Result<void> check_tokens(std::span<const int32_t> prompt) const;
   Result<RequestId> submit(Request request);
+  Result<RequestId> submit_embedding(Request request);
   void cancel(RequestId request);
   Result<void> get_idle();
   Result<void> run_chunks(std::span<const int32_t> tokens, std::span<const PageId> pages, uint32_t chunk,
@@ -69,6 +72,7 @@ struct Engine::Impl {
   bool any_row(const Batch& batch, bool on_device) const;
   void describe_rows(const Batch& batch, graph::StepParams& step);
   void take_row(Answer& answer, uint32_t row, std::vector<Event>& events);
+  void take_pool(Answer& answer, const Batch& batch, uint32_t row, std::vector<Event>& events);
   Result<Sample> draw(const Answer& answer, uint32_t row);
   void take_sample(Answer& answer, const Sample& sample, std::vector<Event>& events);
   bool emit_text(Answer& answer, std::string_view text, std::vector<Event>& events);

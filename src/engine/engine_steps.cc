@@ -43,9 +43,12 @@ Result<backends::Poll> Engine::Impl::finish_step(std::vector<Event>& events) {
   const Batch& batch = scheduler.oldest();
   const uint64_t number = stats.steps + 1 - player->in_flight();
   const bool on_host = any_row(batch, false), on_device = any_row(batch, true);
-  const auto poll = TRY_CTX(player->poll(std::span(logits).first(on_host ? batch.rows.size() * model.vocab : 0),
-                                         std::span(drawn).first(on_device ? batch.rows.size() : 0)),
-                            "while computing step {}", number);
+  const size_t n_pooled = batch.pools.size() * player->hidden();
+  pooled.resize(std::max(pooled.size(), n_pooled));
+  const auto poll = TRY_CTX(
+      player->poll(std::span(logits).first(on_host ? batch.rows.size() * model.vocab : 0),
+                   std::span(drawn).first(on_device ? batch.rows.size() : 0), std::span(pooled).first(n_pooled)),
+      "while computing step {}", number);
   if (poll == backends::Poll::kPending) return poll;
   if (poll == backends::Poll::kDeviceLost) {
     return fail(ErrorCode::kDeviceLost, "The device was lost during step {}.", number);
@@ -54,7 +57,10 @@ Result<backends::Poll> Engine::Impl::finish_step(std::vector<Event>& events) {
   next_replacement = 0;
   scheduler.complete();
   for (const Batch::Entry& entry : batch.entries) {
-    if (entry.sequence && entry.row >= 0) take_row(*answers.at(entry.sequence->id), uint32_t(entry.row), events);
+    if (!entry.sequence) continue;
+    Answer& answer = *answers.at(entry.sequence->id);
+    if (entry.row >= 0) take_row(answer, uint32_t(entry.row), events);
+    if (entry.pool >= 0) take_pool(answer, batch, uint32_t(entry.pool), events);
   }
   return poll;
 }

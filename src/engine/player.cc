@@ -2,18 +2,21 @@
 
 #include <algorithm>
 
+#include "graph/shapes.h"
+
 namespace tern::engine {
 namespace {
 
-Result<std::optional<uint32_t>> find_output(const graph::Plan& plan, std::string_view name, uint32_t cols) {
-  for (uint32_t i = 0; i < plan.outputs.size(); i++) {
-    const graph::PlanBinding& binding = plan.outputs[i].binding;
-    if (plan.outputs[i].name != name) continue;
-    if (binding.cols == cols && binding.rows == graph::Dim::rows()) return i;
-    return fail(ErrorCode::kInvalidArgument, "The plan's {} have {} columns a row, but the vocabulary demands {}.",
-                name, binding.cols, cols);
-  }
-  return std::nullopt;
+/// cols: 0 for any.
+Result<std::optional<uint32_t>> find_output(const graph::Plan& plan, std::string_view name, graph::Dim rows,
+                                            uint32_t cols) {
+  const uint32_t found = plan.find_output(name);
+  if (found == graph::kNone) return std::nullopt;
+  const graph::PlanBinding& binding = plan.outputs[found].binding;
+  if ((cols == 0 || binding.cols == cols) && binding.rows == rows) return found;
+  return fail(ErrorCode::kInvalidArgument, "The plan's output {} is {}, expected {}.", name,
+              to_string(graph::TensorDesc{binding.dtype, binding.rows, binding.cols}),
+              to_string(graph::TensorDesc{binding.dtype, rows, cols == 0 ? binding.cols : cols}));
 }
 
 }  // namespace
@@ -21,12 +24,13 @@ Result<std::optional<uint32_t>> find_output(const graph::Plan& plan, std::string
 Result<std::unique_ptr<Player>> Player::make(const Playable& playable, uint32_t vocab, uint32_t n_pages) {
   std::unique_ptr<Player> player(new Player(playable));
   const graph::Plan& plan = playable.plan;
-  const auto logits = TRY(find_output(plan, "logits", vocab));
+  const auto logits = TRY(find_output(plan, "logits", graph::Dim::rows(), vocab));
   if (!logits || vocab == 0) {
     return fail(ErrorCode::kInvalidArgument, "The plan has no output named logits, or the vocabulary no tokens.");
   }
   player->logits_output_ = *logits;
-  player->tokens_output_ = TRY(find_output(plan, "tokens", 1));
+  player->tokens_output_ = TRY(find_output(plan, "tokens", graph::Dim::rows(), 1));
+  player->pooled_output_ = TRY(find_output(plan, "pooled", graph::Dim::pools(), 0));
   TRY(player->allocate_cache(n_pages));
   player->plan_ = TRY(playable.backend->load(plan, playable.weights, player->keys_, player->values_, n_pages));
   return player;
@@ -65,12 +69,14 @@ Result<void> Player::submit(const graph::StepParams& step) {
   return {};
 }
 
-Result<backends::Poll> Player::poll(std::span<float> logits, std::span<int32_t> tokens) {
+Result<backends::Poll> Player::poll(std::span<float> logits, std::span<int32_t> tokens, std::span<float> pooled) {
   ASSERT(n_ > 0);
   backends::Backend& backend = *playable_.backend;
   const backends::Ticket ticket = tickets_[oldest_ % tickets_.size()];
   auto poll = backend.poll(ticket, logits_output_, logits);
-  if (poll && *poll == backends::Poll::kReady && !tokens.empty()) poll = backend.poll(ticket, *tokens_output_, tokens);
+  const auto is_ready = [&] { return poll && *poll == backends::Poll::kReady; };
+  if (is_ready() && !tokens.empty()) poll = backend.poll(ticket, *tokens_output_, tokens);
+  if (is_ready() && !pooled.empty()) poll = backend.poll(ticket, *pooled_output_, pooled);
   if (!poll || *poll != backends::Poll::kPending) drop_oldest();
   return poll;
 }

@@ -36,6 +36,19 @@ struct SamplingOptions {
 /// pump(); end tokens are tokens like others.
 using TokenMask = std::function<void(std::span<const int32_t> generated, std::span<uint32_t> allowed)>;
 
+/// How the hidden states of a text, one of each token and as the head reads them (after the final norm), become one
+/// vector.
+enum class Pooling {
+  kMean,  // their mean
+  kLast,  // that of the last token, the only one to have seen the whole text
+};
+
+struct EmbeddingOptions {
+  Pooling pooling = Pooling::kMean;
+  bool normalise = true;  // to a Euclidean length of 1
+};
+
+/// A text to be continued; or, with `embedding`, to be embedded: then only the prompt counts.
 struct Request {
   std::vector<int32_t> prompt;  // at least one token
   SamplingOptions sampling;
@@ -44,6 +57,7 @@ struct Request {
   std::vector<int32_t> stop_tokens;  // beyond the model's own end tokens; not reported either
   bool ignore_eos = false;           // the model's end tokens are tokens like others
   TokenMask mask = {};               // for constrained output; null: every token is allowed
+  std::optional<EmbeddingOptions> embedding = {};
 };
 
 /// kContext: the next token has no place: the context is full, or the sequence alone fills the whole KV pool.
@@ -57,7 +71,7 @@ struct TokenLogprob {
 };
 
 struct Event {
-  enum class Kind { kToken, kText, kFinished, kDevice };
+  enum class Kind { kToken, kText, kEmbedding, kFinished, kDevice };
   RequestId request = 0;  // never 0, but for kDevice
   Kind kind = Kind::kToken;
   int32_t token = -1;                   // kToken: the id (an end token is not reported)
@@ -65,6 +79,7 @@ struct Event {
                                         // kDevice: a sentence for people: a device was lost, or another one found
   std::optional<TokenLogprob> logprob;  // kToken, when asked for
   std::vector<TokenLogprob> top_logprobs;
+  std::vector<float> embedding = {};     // kEmbedding: the one such event of its request
   StopReason reason = StopReason::kEnd;  // kFinished
   std::string error;                     // kFinished with kError
 };

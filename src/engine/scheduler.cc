@@ -10,7 +10,8 @@ graph::StepParams Batch::params() const {
           .sequences = sequences,
           .seqs = seqs,
           .page_table = page_table,
-          .rows = rows};
+          .rows = rows,
+          .pools = pools};
 }
 
 Scheduler::Scheduler(KvPool& pool, const SchedulerLimits& limits) : pool_(pool), limits_(limits) {
@@ -32,6 +33,7 @@ void Scheduler::make_batches() {
     batch.tokens.reserve(limits_.max_tokens);
     batch.rows.reserve(limits_.max_seqs);
     batch.seqs.reserve(limits_.max_seqs);
+    batch.pools.reserve(limits_.max_seqs);
     batch.entries.reserve(limits_.max_seqs);
     batch.page_table.reserve(size_t{limits_.max_seqs} * std::min(pool_.page_count(), pages_for(limits_.context)));
   }
@@ -61,6 +63,7 @@ void Scheduler::schedule() {
   for (auto* array : {&batch.positions, &batch.sequences, &batch.page_table, &batch.rows}) array->clear();
   batch.tokens.clear();
   batch.seqs.clear();
+  batch.pools.clear();
   batch.entries.clear();
   actions_.clear();
   // Sequences leave running_ only at its end while this loop runs, so no index is skipped.
@@ -104,7 +107,7 @@ bool Scheduler::try_admit(Sequence& sequence) {
   sequence.pages.reserve(std::min(pages_for(sequence.final_tokens), pool_.page_count()));
 
   // The last token is always computed, because its logits are wanted.
-  for (uint32_t at = 0; limits_.share_prefixes && at + page_tokens < n_tokens; at += page_tokens) {
+  for (uint32_t at = 0; shares(sequence) && at + page_tokens < n_tokens; at += page_tokens) {
     const auto node = pool_.acquire(sequence.prefix, std::span(sequence.tokens).subspan(at, page_tokens));
     if (!node) break;
     sequence.prefix = *node;
@@ -133,7 +136,7 @@ bool Scheduler::try_admit(Sequence& sequence) {
 
 /// True when a running sequence is about to compute pages that this one could share.
 bool Scheduler::worth_waiting(const Sequence& sequence) const {
-  if (!limits_.share_prefixes) return false;
+  if (!shares(sequence)) return false;
   const uint32_t page_tokens = pool_.page_tokens();
   return std::ranges::any_of(running_, [&](const Sequence* other) {
     // The first page after the shared ones is enough to decide; comparing from the start keeps it exact.
@@ -190,14 +193,20 @@ void Scheduler::add(Sequence& sequence, uint32_t count, Action::Kind kind) {
     batch.positions.push_back(position);
     batch.sequences.push_back(s);
   }
-  int32_t row = -1;
-  if (kv_len == n_known + sequence.unseen) {
+  int32_t row = -1, pool = -1;
+  const bool is_end = kv_len == n_known + sequence.unseen;
+  if (sequence.pool == Sequence::Pool::kAll || (is_end && sequence.pool == Sequence::Pool::kLast)) {
+    const uint32_t n = sequence.pool == Sequence::Pool::kAll ? count : 1;
+    pool = static_cast<int32_t>(batch.pools.size());
+    batch.pools.push_back({.first = static_cast<uint32_t>(batch.tokens.size()) - n, .n = n});
+  }
+  if (is_end && sequence.pool == Sequence::Pool::kNone) {
     row = static_cast<int32_t>(batch.rows.size());
     batch.rows.push_back(static_cast<uint32_t>(batch.tokens.size() - 1));
     sequence.unseen++;
   }
   sequence.scheduled = kv_len;
-  batch.entries.push_back({&sequence, count, row});
+  batch.entries.push_back({&sequence, count, row, pool});
   actions_.push_back({kind, &sequence, count});
 }
 

@@ -2,7 +2,7 @@
 // sampling, no clock.
 //
 //   enqueue -> waiting --admit--> running: prefilling (chunks) -> decoding (a token a step) -> remove
-//                 ^                  |
+//                 ^                  |      (one that is embedded is done after its prompt)
 //                 +---- preempt -----+   its pages go, its tokens so far are computed again later
 //
 // Rules. Admission is first come, first served; who waits keeps the order of arrival, so the running are always older
@@ -33,6 +33,8 @@ struct Sequence {
   std::vector<int32_t> tokens;  // prompt, then what was generated
   uint32_t final_tokens = 0;    // positions in the cache that it can come to need at most: bounds its pages
   bool runs_ahead = false;      // its tokens are sampled on the device, and the next step may follow unseen
+  enum class Pool { kNone, kLast, kAll };
+  Pool pool = Pool::kNone;  // whose hidden states are wanted, of its tokens; else kNone: it is continued
 
   // The scheduler's.
   enum class State { kNew, kWaiting, kRunning, kDone };
@@ -63,10 +65,12 @@ struct Batch {
     Sequence* sequence;  // nullptr: removed while the step was in flight
     uint32_t tokens;     // in this step
     int32_t row;         // its row of logits, -1 when its prompt is not complete
+    int32_t pool;        // its row of pooled hidden states, or -1
   };
   std::vector<int32_t> tokens;
   std::vector<uint32_t> positions, sequences, page_table, rows;
   std::vector<graph::StepSequence> seqs;
+  std::vector<graph::StepPool> pools;
   std::vector<Entry> entries;  // [S]
 
   bool empty() const { return entries.empty(); }
@@ -130,6 +134,10 @@ class Scheduler {
   uint32_t ring(uint32_t index) const { return index % static_cast<uint32_t>(batches_.size()); }
   void admit_waiting();
   bool try_admit(Sequence& sequence);
+  /// False as well for one whose every token is looked at.
+  bool shares(const Sequence& sequence) const {
+    return limits_.share_prefixes && sequence.pool != Sequence::Pool::kAll;
+  }
   bool worth_waiting(const Sequence& sequence) const;
   bool make_room(Sequence& sequence);
   void preempt_youngest();

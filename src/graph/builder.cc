@@ -105,6 +105,10 @@ ValueId Builder::rms_norm(ValueId x, ValueId w, float eps, std::string_view name
   return infer(Op::kRmsNorm, NormAttrs{eps, desc(w).cols}, {x, w}, 1, name)[0];
 }
 
+ValueId Builder::pool_norm(ValueId x, ValueId w, float eps, std::string_view name) {
+  return infer(Op::kPoolNorm, NormAttrs{eps, desc(w).cols}, {x, w}, 1, name)[0];
+}
+
 ValueId Builder::add(ValueId x, ValueId y, std::string_view name) {
   return infer(Op::kAdd, NoAttrs{}, {x, y}, 1, name)[0];
 }

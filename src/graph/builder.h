@@ -26,6 +26,7 @@ class Builder {
   ValueId gather_rows(ValueId x, std::string_view name = "gather_rows");
   ValueId linear(ValueId x, ValueId w, std::string_view name, ValueId bias = kNone);
   ValueId rms_norm(ValueId x, ValueId w, float eps, std::string_view name);  // group = columns of w
+  ValueId pool_norm(ValueId x, ValueId w, float eps, std::string_view name);
   ValueId add(ValueId x, ValueId y, std::string_view name = "add");
   ValueId scale(ValueId x, float factor, std::string_view name = "scale");
   ValueId softcap(ValueId x, float cap, std::string_view name = "softcap");

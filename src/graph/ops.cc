@@ -19,6 +19,7 @@ constexpr std::array<OpFacts, kOpCount> kOps = {{
     {"gather_rows", NoAttrs{}},
     {"linear", LinearAttrs{}},
     {"rms_norm", NormAttrs{}},
+    {"pool_norm", NormAttrs{}},
     {"add", NoAttrs{}},
     {"scale", ScaleAttrs{}},
     {"softcap", SoftcapAttrs{}},
@@ -115,7 +116,7 @@ std::string to_string(Op op, const Attrs& attrs) {
 
 std::string to_string(const Dim& dim) {
   if (dim.symbol == Symbol::kOne) return fmt::format("{}", dim.multiple);
-  const std::string_view symbol = dim.symbol == Symbol::kTokens ? "T" : "R";
+  const std::string_view symbol = dim.symbol == Symbol::kTokens ? "T" : dim.symbol == Symbol::kRows ? "R" : "P";
   return dim.multiple == 1 ? std::string(symbol) : fmt::format("{}*{}", symbol, dim.multiple);
 }
 

@@ -16,15 +16,16 @@ enum class Op : uint32_t {
                 // are one table, their rows one after the other
   kGatherRows,  // (x[T, d]) -> [R, d]: the rows whose logits are wanted
   // dense
-  kLinear,   // (x[m, k], W[n, k], bias[1, n]?) -> [m, n]: x W^T + bias
-  kRmsNorm,  // (x[m, c], w[1, group]) -> [m, c]: in groups of `group` columns x / sqrt(mean(x^2) + eps) * w
-  kAdd,      // (x, y) -> x + y; y may have one constant row, which is then added to every row
-  kScale,    // (x) -> factor * x
-  kSoftcap,  // (x) -> cap * tanh(x / cap)
-  kGlu,      // (gate[m, f], up[m, f]) -> [m, f]: act(gate) * up
-  kSlice,    // (x[m, c]) -> [m, count]: columns [begin, begin + count); a view, costs nothing
-  kConcat,   // (x0[m, c0], x1[m, c1], ...) -> [m, c0 + c1 + ...]; costs nothing: producers write into its columns, so
-             // each x is computed by a node, is no slice, and is in one concat only. Made by passes
+  kLinear,    // (x[m, k], W[n, k], bias[1, n]?) -> [m, n]: x W^T + bias
+  kRmsNorm,   // (x[m, c], w[1, group]) -> [m, c]: in groups of `group` columns x / sqrt(mean(x^2) + eps) * w
+  kPoolNorm,  // (x[T, d], w[1, d]) -> [P, d]: of each of the step's ranges of tokens the sum of rms_norm(x, w)
+  kAdd,       // (x, y) -> x + y; y may have one constant row, which is then added to every row
+  kScale,     // (x) -> factor * x
+  kSoftcap,   // (x) -> cap * tanh(x / cap)
+  kGlu,       // (gate[m, f], up[m, f]) -> [m, f]: act(gate) * up
+  kSlice,     // (x[m, c]) -> [m, count]: columns [begin, begin + count); a view, costs nothing
+  kConcat,    // (x0[m, c0], x1[m, c1], ...) -> [m, c0 + c1 + ...]; costs nothing: producers write into its columns, so
+              // each x is computed by a node, is no slice, and is in one concat only. Made by passes
   // attention
   kRope,       // (x[T, h * head_dim], freqs[1, rot_dim / 2]) -> rotated by position * freqs, times magnitude
   kKvWrite,    // (k[T, kv_heads * head_dim], v[same]) -> (): writes this step's keys and values of `layer`

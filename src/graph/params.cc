@@ -13,7 +13,8 @@ ParamsLayout ParamsLayout::of(const PlanKey& key, uint32_t vocab) {
   out.sequences = out.positions + key.max_tokens;
   out.seqs = out.sequences + key.max_tokens;
   out.rows = out.seqs + key.max_seqs * kSequence;
-  out.samples = out.rows + key.max_rows;
+  out.pools = out.rows + key.max_rows;
+  out.samples = out.pools + key.max_seqs * kPool;
   out.pages = out.samples + key.max_rows * kSample;
   out.mask_words = vocab / 32 + (vocab % 32 != 0);
   out.words = out.pages + key.max_pages + (vocab == 0 ? 0 : key.max_rows * (kMaxRecent + out.mask_words));
@@ -22,7 +23,7 @@ ParamsLayout ParamsLayout::of(const PlanKey& key, uint32_t vocab) {
 
 StepCounts count(const StepParams& step) {
   StepCounts out{static_cast<uint32_t>(step.tokens.size()), static_cast<uint32_t>(step.rows.size()),
-                 static_cast<uint32_t>(step.seqs.size()), 0};
+                 static_cast<uint32_t>(step.seqs.size()), 0, static_cast<uint32_t>(step.pools.size())};
   for (const StepSequence& seq : step.seqs) out.max_kv = std::max(out.max_kv, seq.kv_len);
   return out;
 }
@@ -85,6 +86,7 @@ void write_header(const StepParams& step, std::span<uint32_t> out) {
   out[2] = n.s;
   out[3] = n.max_kv;
   out[4] = static_cast<uint32_t>(step.page_table.size());
+  out[5] = n.p;
 }
 
 }  // namespace
@@ -104,6 +106,10 @@ std::span<const uint32_t> write_params(const ParamsLayout& layout, const StepPar
     record[1] = step.seqs[s].first_page;
   }
   std::ranges::copy(step.rows, out.begin() + layout.rows);
+  for (size_t p = 0; p < step.pools.size(); ++p) {
+    out[layout.pools + p * ParamsLayout::kPool] = step.pools[p].first;
+    out[layout.pools + p * ParamsLayout::kPool + 1] = step.pools[p].n;
+  }
   std::ranges::copy(step.page_table, out.begin() + layout.pages);
   uint32_t end = layout.pages + static_cast<uint32_t>(step.page_table.size());
   std::ranges::fill(out.subspan(layout.samples, step.rows.size() * ParamsLayout::kSample), 0);

@@ -1,11 +1,12 @@
 // The params block: what a device sees of StepParams, one array of u32 written once a step. Offsets of the parts depend
 // on the plan's key alone, so that shaders have them as constants:
 //
-//   header [16]          T, R, S, max_kv, page table entries, then zeros
+//   header [16]          T, R, S, max_kv, page table entries, P, then zeros
 //   tokens [max_tokens]  an id, or -1 - slot (as i32): the token that an earlier step sampled into that state slot
 //   positions [max_tokens], sequences [max_tokens]
 //   seqs [max_seqs][4]   kv_len, first_page, 0, 0
 //   rows [max_rows]      indices into [0, T)
+//   pools [max_seqs][2]  first token, how many
 //   samples [max_rows][16]   how a row's token is drawn, in the order of StepSample: temperature, top_k, top_p, min_p,
 //                        repetition, frequency and presence penalty, seed low and high word, position, word of the
 //                        state, flags (kSampled, kMasked), where its recent tokens lie, how many, where its mask lies,
@@ -26,9 +27,9 @@ namespace tern::graph {
 
 /// Offsets in words.
 struct ParamsLayout {
-  static constexpr uint32_t kHeader = 16, kSequence = 4, kSample = 16;
+  static constexpr uint32_t kHeader = 16, kSequence = 4, kPool = 2, kSample = 16;
 
-  uint32_t tokens, positions, sequences, seqs, rows, samples, pages;
+  uint32_t tokens, positions, sequences, seqs, rows, pools, samples, pages;
   uint32_t mask_words;  // of one row
   uint32_t words;       // of the whole block in the worst case
 

@@ -28,24 +28,25 @@ struct PlanKey {
   uint32_t page_tokens = 32;  // tokens a KV page holds
   uint32_t max_pages = 4096;  // entries of a step's page table, all sequences together
   bool operator==(const PlanKey&) const = default;
+
+  /// The most of everything that a step may count.
+  constexpr StepCounts most() const {
+    const uint64_t max_kv = uint64_t{max_pages} * page_tokens;
+    return {max_tokens, max_rows, max_seqs, max_kv > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(max_kv), max_seqs};
+  }
 };
 
-/// What is counted in a step: T tokens, R rows of logits, S sequences, and the longest KV length among them.
-struct StepCounts {
-  uint32_t t = 0, r = 0, s = 0, max_kv = 0;
-  bool operator==(const StepCounts&) const = default;
-};
-
-/// ceil((t*T + r*R + s*S + kv*max_kv + constant) / divisor): workgroups of a GPU dispatch along one axis. A step with a
-/// zero in its grid is skipped. CPU plans leave it as it is here.
+/// ceil((t*T + r*R + s*S + kv*max_kv + p*P + constant) / divisor): workgroups of a GPU dispatch along one axis. A step
+/// with a zero in its grid is skipped. CPU plans leave it as it is here.
 struct GridExpr {
-  uint32_t t = 0, r = 0, s = 0, kv = 0, constant = 1, divisor = 1;
+  uint32_t t = 0, r = 0, s = 0, kv = 0, p = 0, constant = 1, divisor = 1;
   bool operator==(const GridExpr&) const = default;
 
   /// Coefficients up to kMaxCoefficient keep this below 2^64.
   static constexpr uint32_t kMaxCoefficient = 1u << 24;
   constexpr uint64_t at(const StepCounts& n) const {
-    const uint64_t sum = uint64_t{t} * n.t + uint64_t{r} * n.r + uint64_t{s} * n.s + uint64_t{kv} * n.max_kv + constant;
+    const uint64_t sum = uint64_t{t} * n.t + uint64_t{r} * n.r + uint64_t{s} * n.s + uint64_t{kv} * n.max_kv +
+                         uint64_t{p} * n.p + constant;
     return (sum + divisor - 1) / divisor;
   }
 };
@@ -115,7 +116,7 @@ struct PlanOutput {
 
 struct Plan {
   static constexpr uint32_t kMagic = 0x4e525054;  // "TPRN" little endian
-  static constexpr uint32_t kVersion = 2;
+  static constexpr uint32_t kVersion = 3;
 
   std::string backend;  // whose player it is for
   PlanKey key;
@@ -127,7 +128,8 @@ struct Plan {
   std::vector<PlanBinding> bindings;
   std::vector<PlanStep> steps;
   std::vector<PlanProgram> programs;  // ascending by max_tokens, the last one's is key.max_tokens
-  std::vector<PlanOutput> outputs;    // "logits" [R, vocabulary] f32; where the backend samples, "tokens" i32 [R, 1]
+  /// "logits" [R, vocabulary] f32; "pooled" [P, hidden] f32; where the backend samples, "tokens" i32 [R, 1].
+  std::vector<PlanOutput> outputs;
   std::vector<std::string> strings;
   bool operator==(const Plan&) const;
 

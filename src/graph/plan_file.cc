@@ -26,7 +26,7 @@ void code(Stream& s, PlanKey& v) {
 }
 template <class Stream>
 void code(Stream& s, GridExpr& v) {
-  s.all(v.t, v.r, v.s, v.kv, v.constant, v.divisor);
+  s.all(v.t, v.r, v.s, v.kv, v.p, v.constant, v.divisor);
 }
 template <class Stream>
 void code(Stream& s, PlanSlot& v) {

@@ -112,8 +112,8 @@ class PlanValidator {
       return fail(ErrorCode::kInvalidFile, "It is slot {} of {}.", binding.slot, plan_.slots.size());
     }
     TRY(check_range("Its type", static_cast<uint32_t>(binding.dtype), 0, 1));
-    TRY(check_range("The symbol of its rows", static_cast<uint32_t>(binding.rows.symbol), 0, 2));
-    const uint64_t rows = binding.rows.at(plan_.key.max_tokens, plan_.key.max_rows);
+    TRY(check_range("The symbol of its rows", static_cast<uint32_t>(binding.rows.symbol), 0, 3));
+    const uint64_t rows = binding.rows.at(plan_.key.most());
     if (rows == 0 || binding.cols == 0 || uint64_t{binding.col0} + binding.cols > binding.row_stride) {
       return fail(ErrorCode::kInvalidFile, "Its columns [{}, +{}) of {} rows do not lie in rows of {}.", binding.col0,
                   binding.cols, rows, binding.row_stride);
@@ -144,7 +144,7 @@ class PlanValidator {
     }
     for (const GridExpr& grid : step.grid) {
       if (grid.divisor == 0) return fail(ErrorCode::kInvalidFile, "Its grid divides by 0.");
-      const uint32_t largest = std::max({grid.t, grid.r, grid.s, grid.kv});
+      const uint32_t largest = std::max({grid.t, grid.r, grid.s, grid.kv, grid.p});
       TRY(check_range("A coefficient of its grid", largest, 0, GridExpr::kMaxCoefficient));
     }
     const PlanPipeline& pipeline = plan_.pipelines[step.pipeline];

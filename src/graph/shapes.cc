@@ -148,6 +148,14 @@ Shapes rms_norm(const Call& call, const NormAttrs& attrs) {
   return {{call.desc(0)}};
 }
 
+Shapes pool_norm(const Call& call, const NormAttrs& attrs) {
+  TRY(check_count(call, 2, 2));
+  TRY(check_shape(call, 0, Dim::tokens(), attrs.group));
+  TRY(check_norm(attrs, call.desc(0).cols));
+  TRY(check_vector(call, 1, attrs.group));
+  return {{matrix_of(Dim::pools(), call.desc(0).cols)}};
+}
+
 /// An input of arithmetic: an activation, or a weight of one row.
 Result<void> check_term(const Call& call, size_t i) {
   if (call.inputs[i].is_weight) return check_vector(call, i, call.desc(i).cols);
@@ -368,6 +376,8 @@ Shapes infer_shapes(Op op, const Attrs& attrs, std::span<const Operand> inputs, 
       return linear(call, op, std::get<LinearAttrs>(attrs));
     case Op::kRmsNorm:
       return rms_norm(call, std::get<NormAttrs>(attrs));
+    case Op::kPoolNorm:
+      return pool_norm(call, std::get<NormAttrs>(attrs));
     case Op::kAdd:
       return add(call);
     case Op::kScale:

@@ -22,6 +22,12 @@ struct StepSequence {
   uint32_t first_page;  // index into page_table
 };
 
+/// Tokens [first, first + n) of the step, n >= 1, all of one sequence: their hidden states, which are what the head
+/// reads, are summed up in a row of the output "pooled". An embedding is made of such sums.
+struct StepPool {
+  uint32_t first, n;
+};
+
 /// Positions whose sampled tokens a sequence keeps on the device: the most steps that can be in flight.
 inline constexpr uint32_t kSampledTokens = 8;
 /// Tokens that penalties can look back on when the device samples; a request that wants more is sampled on the host.
@@ -78,6 +84,8 @@ struct StepParams {
   std::span<const int32_t> recent = {};      // tokens that penalties look back on, of all rows
   std::span<const uint32_t> masks = {};  // [R, ceil(vocab / 32)]: bit i % 32 of word i / 32 allows token i; or empty
   bool read_logits = true;               // false: nobody will poll for "logits", which spares their copy
+
+  std::span<const StepPool> pools = {};  // [P], P <= S, ascending, no two overlap
 };
 
 }  // namespace tern::graph

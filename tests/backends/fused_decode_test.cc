@@ -1,6 +1,7 @@
 // How many dispatches a step is: what decoding costs on a GPU is mostly their number. And which kernels prompts get.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -59,7 +60,9 @@ graph::Graph model(uint32_t layers, const Kind& kind) {
                          graph::Activation::kSilu);
     x = b.add(x, linear(g, at + ".down", kHidden, kFeedForward));
   }
+  const auto pooled = b.pool_norm(x, weight("pool", Format::kF32, 1, kHidden), 1e-6f, "pooled");
   b.output("logits", linear(norm(b.gather_rows(x), "output_norm", kHidden), "output", kVocabulary, kHidden));
+  b.output("pooled", pooled);
   auto graph = b.finish();
   EXPECT_TRUE(graph) << graph.error().to_string();
   return *std::move(graph);
@@ -134,6 +137,29 @@ std::set<std::string> kernels(const Kind& kind, uint32_t tokens, const graph::Ta
     out.insert(plan->pipelines[plan->steps[program.first_step + s].pipeline].name);
   }
   return out;
+}
+
+/// Hidden states that nobody asks for cost no dispatch.
+TEST(FusedDecode, StepsWithoutPoolsSkipThem) {
+  graph::Graph graph = model(2, {});
+  ASSERT_TRUE(graph::run_passes(graph, packed_dot()));
+  const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 64, .max_seqs = 64}, packed_dot());
+  ASSERT_TRUE(plan) << plan.error().to_string();
+  for (const uint32_t tokens : {1u, 16u, 100u}) {
+    uint32_t skipped = 0;
+    const graph::PlanProgram program = plan->program(tokens);
+    for (const graph::PlanStep& step : std::span(plan->steps).subspan(program.first_step, program.n_steps)) {
+      const bool is_pool = plan->pipelines[step.pipeline].name.starts_with("pool_");
+      const auto runs = [&](uint32_t pools) {
+        const graph::StepCounts n{.t = tokens, .r = 1, .s = 1, .max_kv = tokens, .p = pools};
+        return std::ranges::all_of(step.grid, [&](const graph::GridExpr& grid) { return grid.at(n) > 0; });
+      };
+      EXPECT_TRUE(runs(1)) << plan->strings[step.name];
+      EXPECT_EQ(runs(0), !is_pool) << plan->strings[step.name];
+      skipped += !runs(0);
+    }
+    EXPECT_EQ(skipped, 2u);
+  }
 }
 
 TEST(FusedPrefill, TakesFewDispatchesALayer) {

@@ -79,6 +79,27 @@ TEST_P(Limits, Rows) {
   expect_refused("row 1 after row 1");
 }
 
+TEST_P(Limits, Pools) {
+  step.pools = {{0, 2}, {2, 1}};
+  expect_accepted();
+  step.pools = {{1, 1}};
+  expect_accepted();
+  step.pools = {{0, 1}, {1, 1}, {2, 1}};
+  expect_refused("3 pools; the plan allows 2");
+  step.pools = {{1, 0}};
+  expect_refused("Pool 0 is 0 tokens from token 1");
+  step.pools = {{2, 2}};
+  expect_refused("2 tokens from token 2");
+  step.pools = {{3, 1}};
+  expect_refused("1 tokens from token 3");
+  step.pools = {{1, UINT32_MAX}};
+  expect_refused("4294967295 tokens from token 1");
+  step.pools = {{0, 2}, {1, 1}};
+  expect_refused("Pool 1 is 1 tokens from token 1 on; expected at least 1, from token 2 on");
+  step.pools = {{1, 2}};
+  expect_refused("Pool 0 has tokens of sequences 0 and 1");
+}
+
 TEST_P(Limits, Sequences) {
   step.seqs.push_back({1, 0});
   expect_accepted();

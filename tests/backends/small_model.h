@@ -55,8 +55,11 @@ struct SmallModel {
     const auto g = b.linear(y, weight("gate", Format::kF16, 64, kCols), "gate");
     const auto u = b.linear(y, weight("up", Format::kF16, 64, kCols), "up");
     const auto d = b.linear(b.glu(g, u, graph::Activation::kSilu), weight("down", Format::kF16, kCols, 64), "down");
-    const auto last = b.gather_rows(b.add(y, d, "add_ffn"));
+    const auto z = b.add(y, d, "add_ffn");
+    const auto pooled = b.pool_norm(z, weight("pool", Format::kF32, 1, kCols), 1e-6f, "pooled");
+    const auto last = b.gather_rows(z);
     b.output("logits", b.linear(last, weight("head", Format::kBF16, kVocabulary, kCols), "head"));
+    b.output("pooled", pooled);
     auto graph = b.finish();
     EXPECT_TRUE(graph) << graph.error().to_string();
     return *std::move(graph);
@@ -85,8 +88,13 @@ struct SmallStep {
   std::vector<uint32_t> positions{0, 1, 4}, sequences{0, 0, 1};
   std::vector<graph::StepSequence> seqs{{2, 0}, {5, 1}};
   std::vector<uint32_t> page_table{4, 0, 1}, rows{1, 2};
+  std::vector<graph::StepPool> pools;
 
-  graph::StepParams params() const { return {tokens, positions, sequences, seqs, page_table, rows}; }
+  graph::StepParams params() const {
+    graph::StepParams step{tokens, positions, sequences, seqs, page_table, rows};
+    step.pools = pools;
+    return step;
+  }
 };
 
 }  // namespace tern::backends

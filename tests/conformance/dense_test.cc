@@ -28,6 +28,30 @@ TEST_P(Conformance, RmsNormInGroups) {
   }
 }
 
+/// Pools of one token, of some and of many, and tokens in none, of three sequences.
+TEST_P(Conformance, PoolNorm) {
+  for (const uint32_t cols : {1u, 64u, 2051u}) {
+    Model model;
+    const ValueId x = model.activations(cols, 3.0f);
+    const ValueId w = model.weight(Format::kF16, 1, cols);
+    model.builder.output("y", model.builder.pool_norm(x, w, 1e-6f, "pool"));
+    model.build();
+    Player expected(ref(), model), player(GetParam(), model);
+    Step step = one_sequence(model, 0, 60);
+    step.seqs = {{60, 0}, {60, 0}, {60, 0}};
+    for (uint32_t t = 0; t < 60; ++t) step.sequences[t] = t / 20;
+    step.pools = {{3, 1}, {21, 4}, {40, 20}};
+    // Each normalised value as in RmsNormInGroups, at most sqrt(cols) of a weight; a sum of n has n - 1 roundings.
+    double largest = 0;
+    const std::vector<float> gains = model.decoded(w)[0];
+    for (const float gain : gains) largest = std::max(largest, std::abs(double{gain}));
+    const double each = (0.5 * cols / GetParam().lanes + 8) * kUlp;
+    expect_close(player.run(step), expected.run(step), each, 20 * (each + 20 * kUlp) * largest * std::sqrt(cols));
+    step.pools = {};
+    EXPECT_TRUE(player.run(step).empty());
+  }
+}
+
 TEST_P(Conformance, AddRmsNorm) {
   for (const bool norm_is_output : {false, true}) {
     Model model;

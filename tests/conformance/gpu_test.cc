@@ -126,6 +126,34 @@ TEST_P(Gpu, Experts) {
   expect_close(player.run(step), expected.run(step), 0, bound);
 }
 
+/// Sums in f32, in any order, whose relative errors are below their lengths in ulps; WGSL lets the root and the
+/// division of 1 / rms be off by 4 ulps and 5.
+TEST(GpuPool, SumsHiddenStates) {
+  const auto backend = backends::make_backend("gpu", {});
+  if (!backend) GTEST_SKIP() << backend.error().to_string();
+  for (const uint32_t cols : {7u, 64u, 1100u}) {
+    Model model;
+    const ValueId x = model.activations(cols, 3.0f);
+    const ValueId w = model.weight(Format::kF32, 1, cols);
+    model.builder.output("y", model.builder.pool_norm(x, w, 1e-6f, "pool"));
+    model.build();
+    Player expected(ref(), model), player(gpu(), model);
+    ASSERT_TRUE(player.plan_id()) << player.plan_id().error().to_string();
+    double largest = 0;
+    const std::vector<float> gains = model.decoded(w)[0];
+    for (const float gain : gains) largest = std::max(largest, std::abs(double{gain}));
+    for (const uint32_t tokens : {1u, 5u, 70u}) {
+      Step step = one_sequence(model, 0, tokens);
+      step.pools = {{0, tokens}};
+      if (tokens > 5) step.pools = {{1, 1}, {4, 60}};
+      step.seqs = {{tokens, 0}, {tokens, 0}};
+      if (tokens > 5) std::fill(step.sequences.begin() + 4, step.sequences.end(), 1);
+      const double bound = (cols + tokens + 16) * kUlp * tokens * largest * std::sqrt(cols);
+      expect_close(player.run(step), expected.run(step), 0, bound);
+    }
+  }
+}
+
 /// Limits that nothing in reach has: 1e6 GB/s and 1e9 operations in a nanosecond would be mistakes of the measurement.
 TEST(GpuRoofs, AreMeasured) {
   const auto backend = backends::make_backend("gpu", {});

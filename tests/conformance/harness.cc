@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backends/cpu/kernels.h"
+#include "graph/params.h"
 #include "graph/passes/passes.h"
 
 namespace tern::conformance {
@@ -163,8 +164,7 @@ std::vector<float> Player::run(const Step& step) {
   if (!ticket) return {};
   backend_->wait(*ticket);
   const graph::PlanBinding& output = plan_.outputs[0].binding;
-  const auto t = static_cast<uint32_t>(step.tokens.size()), r = static_cast<uint32_t>(step.rows.size());
-  std::vector<float> out(output.rows.at(t, r) * output.cols);
+  std::vector<float> out(output.rows.at(graph::count(step.params())) * output.cols);
   const auto poll = backend_->poll(*ticket, 0, out);
   EXPECT_TRUE(poll) << poll.error().to_string();
   EXPECT_EQ(*poll, backends::Poll::kReady);

@@ -46,8 +46,13 @@ struct Step {
   std::vector<graph::StepSequence> seqs;
   std::vector<uint32_t> page_table;
   std::vector<uint32_t> rows;
+  std::vector<graph::StepPool> pools;
 
-  graph::StepParams params() const { return {tokens, positions, sequences, seqs, page_table, rows}; }
+  graph::StepParams params() const {
+    graph::StepParams step{tokens, positions, sequences, seqs, page_table, rows};
+    step.pools = pools;
+    return step;
+  }
 };
 
 /// A graph under construction whose weights are random.

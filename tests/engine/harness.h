@@ -18,6 +18,7 @@ namespace tern::engine {
 struct Finished {
   std::vector<int32_t> tokens;
   std::string text;
+  std::vector<float> embedding;
   bool done = false;
   StopReason reason = StopReason::kError;
   std::string error;
@@ -32,6 +33,8 @@ inline graph::Plan scripted_plan(const EngineOptions& options, uint32_t vocab, b
   plan.head_dim = 32;
   plan.outputs.push_back(
       {.name = "logits", .binding = {.rows = graph::Dim::rows(), .cols = vocab, .row_stride = vocab}});
+  plan.outputs.push_back(
+      {.name = "pooled", .binding = {.rows = graph::Dim::pools(), .cols = kHidden, .row_stride = kHidden}});
   if (samples) {
     plan.outputs.push_back(
         {.name = "tokens",
@@ -83,6 +86,7 @@ struct Harness {
       EXPECT_FALSE(answer.done) << "an event after the last of request " << event.request;
       if (event.kind == Event::Kind::kToken) answer.tokens.push_back(event.token);
       if (event.kind == Event::Kind::kText) answer.text += event.text;
+      if (event.kind == Event::Kind::kEmbedding) answer.embedding = event.embedding;
       if (event.kind != Event::Kind::kFinished) continue;
       answer.done = true;
       answer.reason = event.reason;

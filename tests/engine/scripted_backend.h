@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <span>
@@ -18,6 +19,14 @@ namespace tern::engine {
 
 /// visible: the tokens at positions 0 .. p; logits: [vocab].
 using Script = std::function<void(std::span<const int32_t> visible, std::span<float> logits)>;
+
+/// The hidden state of the last of these tokens, as in Script: [kHidden].
+inline constexpr uint32_t kHidden = 3;
+inline std::array<float, kHidden> hidden_state(std::span<const int32_t> visible) {
+  float sum = 0;
+  for (const int32_t token : visible) sum += static_cast<float>(token);
+  return {sum, static_cast<float>(visible.size()), static_cast<float>(visible.back())};  // whole numbers: exact sums
+}
 
 /// The default: noise in [-4, 4) that depends on every visible token and its place (SplitMix64, Steele et al. 2014).
 inline void noise_logits(std::span<const int32_t> visible, std::span<float> logits) {
@@ -73,14 +82,16 @@ class ScriptedBackend : public backends::Backend {
     return {};
   }
   void free(backends::Buffer) override { live_buffers--; }
-  /// A plan with a second output samples.
+  /// A plan with an output "tokens" samples.
   Result<backends::PlanId> load(const graph::Plan& plan, std::span<const backends::Buffer>,
                                 std::span<const backends::Buffer>, std::span<const backends::Buffer>,
                                 uint32_t n_pages) override {
     key_ = plan.key;
     vocab_ = plan.outputs[0].binding.cols;
     n_pages_ = n_pages;
-    samples_ = plan.outputs.size() > 1;
+    tokens_output_ = plan.find_output("tokens");
+    pooled_output_ = plan.find_output("pooled");
+    samples_ = tokens_output_ != graph::kNone;
     sampler_.emplace(vocab_);
     cache_.assign(size_t{n_pages} * key_.page_tokens, kUnwritten);
     state_.assign(size_t{key_.max_seqs} * graph::kSampledTokens, kUnwritten);
@@ -138,7 +149,9 @@ class ScriptedBackend : public backends::Backend {
     std::vector<uint32_t> positions, sequences, page_table, rows, masks;
     std::vector<graph::StepSequence> seqs;
     std::vector<graph::StepSample> samples;
+    std::vector<graph::StepPool> pools;
     std::vector<float> logits;  // [R, vocab]
+    std::vector<float> pooled;  // [P, kHidden]
     bool read_logits = true;
     uint32_t pending = 0;
 
@@ -150,6 +163,8 @@ class ScriptedBackend : public backends::Backend {
       page_table.reserve(size_t{n_pages} * key.max_seqs);
       seqs.reserve(key.max_seqs);
       samples.reserve(key.max_seqs);
+      pools.reserve(key.max_seqs);
+      pooled.reserve(size_t{key.max_seqs} * kHidden);
       logits.reserve(size_t{key.max_seqs} * vocab);
     }
     void assign(const graph::StepParams& step, uint32_t polls) {
@@ -159,6 +174,7 @@ class ScriptedBackend : public backends::Backend {
       seqs.assign(step.seqs.begin(), step.seqs.end());
       page_table.assign(step.page_table.begin(), step.page_table.end());
       rows.assign(step.rows.begin(), step.rows.end());
+      pools.assign(step.pools.begin(), step.pools.end());
       samples.assign(step.samples.begin(), step.samples.end());
       recent.assign(step.recent.begin(), step.recent.end());
       masks.assign(step.masks.begin(), step.masks.end());
@@ -170,6 +186,7 @@ class ScriptedBackend : public backends::Backend {
   graph::PlanKey key_;
   uint32_t vocab_ = 0, n_pages_ = 0, next_buffer_ = 0;
   bool samples_ = false;
+  uint32_t tokens_output_ = graph::kNone, pooled_output_ = graph::kNone;
   uint64_t done_ = 0, computed_ = 0;  // last step whose poll() said so, and that was computed
   std::vector<Step> submitted_;       // index: number of the step % their count
   std::vector<int32_t> cache_;        // [n_pages, page_tokens]
@@ -198,15 +215,27 @@ class ScriptedBackend : public backends::Backend {
     step.logits.resize(step.rows.size() * vocab_);
     step.drawn.resize(step.rows.size());
     for (size_t r = 0; r < step.rows.size(); r++) {
-      const uint32_t sequence = step.sequences[step.rows[r]];
-      visible_.clear();
-      for (uint32_t p = 0; p <= step.positions[step.rows[r]]; p++) {
-        visible_.push_back(slot(step, sequence, p));
-        if (visible_.back() == kUnwritten) violations.push_back("a slot was read that nobody wrote");
-      }
+      look(step, step.rows[r]);
       const auto logits = std::span(step.logits).subspan(r * vocab_, vocab_);
       script(visible_, logits);
       if (!step.samples.empty()) step.drawn[r] = draw(step, r, logits);
+    }
+    step.pooled.assign(step.pools.size() * kHidden, 0);
+    for (size_t p = 0; p < step.pools.size(); p++) {
+      for (uint32_t t = step.pools[p].first; t < step.pools[p].first + step.pools[p].n; t++) {
+        look(step, t);
+        const auto state = hidden_state(visible_);
+        for (uint32_t i = 0; i < kHidden; i++) step.pooled[p * kHidden + i] += state[i];
+      }
+    }
+  }
+
+  /// visible_: the tokens that token `t` of the step sees.
+  void look(const Step& step, uint32_t t) {
+    visible_.clear();
+    for (uint32_t p = 0; p <= step.positions[t]; p++) {
+      visible_.push_back(slot(step, step.sequences[t], p));
+      if (visible_.back() == kUnwritten) violations.push_back("a slot was read that nobody wrote");
     }
   }
 
@@ -238,10 +267,13 @@ class ScriptedBackend : public backends::Backend {
   }
 
   void give(const Step& step, uint32_t output, backends::OutputRoom room) {
-    const bool tokens = output == 1 && samples_;
-    if (output != 0 && !tokens) return violations.push_back("poll asked for an output that there is not");
-    if (tokens ? step.samples.empty() : !step.read_logits) violations.push_back("poll asked for what is not computed");
-    const auto bytes = tokens ? std::as_bytes(std::span(step.drawn)) : std::as_bytes(std::span(step.logits));
+    const bool tokens = output == tokens_output_, pooled = output == pooled_output_;
+    if (output != 0 && !tokens && !pooled) return violations.push_back("poll asked for an output that there is not");
+    const bool computed = tokens ? !step.samples.empty() : pooled ? !step.pools.empty() : step.read_logits;
+    if (!computed) violations.push_back("poll asked for what is not computed");
+    const auto bytes = tokens   ? std::as_bytes(std::span(step.drawn))
+                       : pooled ? std::as_bytes(std::span(step.pooled))
+                                : std::as_bytes(std::span(step.logits));
     if (bytes.size() != room.size()) return violations.push_back("poll gave room for another number of rows");
     std::ranges::copy(bytes, room.begin());
     read_back += bytes.size();
@@ -271,6 +303,12 @@ class ScriptedBackend : public backends::Backend {
     }
     for (size_t r = 0; r < step.rows.size(); r++) {
       require(step.rows[r] < n && (r == 0 || step.rows[r] > step.rows[r - 1]), "rows are not ascending");
+    }
+    require(step.pools.size() <= step.seqs.size(), "P is out of range");
+    uint32_t pools_end = 0;
+    for (const auto& [first, n_pooled] : step.pools) {
+      require(n_pooled > 0 && first >= pools_end && first + n_pooled <= n, "a pool is out of range");
+      pools_end = first + n_pooled;
     }
     require(step.samples.empty() || (samples_ && step.samples.size() == step.rows.size()), "samples are not of rows");
     for (const graph::StepSample& sample : step.samples) {

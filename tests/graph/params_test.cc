@@ -15,9 +15,10 @@ TEST(Params, LayoutFollowsFromTheKey) {
   EXPECT_EQ(layout.sequences, 32u);
   EXPECT_EQ(layout.seqs, 40u);
   EXPECT_EQ(layout.rows, 48u);
-  EXPECT_EQ(layout.samples, 51u);
-  EXPECT_EQ(layout.pages, 99u);
-  EXPECT_EQ(layout.bytes(), 104u * 4);
+  EXPECT_EQ(layout.pools, 51u);
+  EXPECT_EQ(layout.samples, 55u);
+  EXPECT_EQ(layout.pages, 103u);
+  EXPECT_EQ(layout.bytes(), 108u * 4);
 }
 
 TEST(Params, AStepLiesAtItsOffsets) {
@@ -39,6 +40,22 @@ TEST(Params, AStepLiesAtItsOffsets) {
   EXPECT_EQ(words(layout.seqs, 8), (std::vector<uint32_t>{5, 0, 0, 0, 2, 2, 0, 0}));
   EXPECT_EQ(words(layout.rows, 2), rows);
   EXPECT_EQ(words(layout.pages, 3), pages);
+}
+
+TEST(Params, PoolsFollowTheRows) {
+  const ParamsLayout layout = ParamsLayout::of({.max_tokens = 4, .max_rows = 2, .max_seqs = 3, .max_pages = 6}, 0);
+  const std::vector<int32_t> tokens = {7, 8, 9, 9};
+  const std::vector<uint32_t> positions = {0, 0, 1, 2}, sequences = {0, 1, 1, 1}, pages = {3, 1}, rows = {0};
+  const std::vector<StepSequence> seqs = {{1, 0}, {3, 1}};
+  const std::vector<StepPool> pools = {{0, 1}, {1, 3}};
+  std::vector<uint32_t> block(layout.words, 0xdeadbeef);
+  StepParams step{tokens, positions, sequences, seqs, pages, rows};
+  step.pools = pools;
+  write_params(layout, step, block);
+  EXPECT_EQ(block[5], 2u);
+  const auto at = block.begin() + layout.pools;
+  EXPECT_EQ(std::vector<uint32_t>(at, at + 4), (std::vector<uint32_t>{0, 1, 1, 3}));
+  EXPECT_EQ(count(step), (StepCounts{.t = 4, .r = 1, .s = 2, .max_kv = 3, .p = 2}));
 }
 
 TEST(Params, SamplesSayWhereTheirTokensAndMasksLie) {
@@ -92,8 +109,11 @@ TEST(Params, GridsCountWorkgroups) {
   EXPECT_EQ((GridExpr{.t = 64, .constant = 0, .divisor = 256}.at(n)), 2u);  // 320 / 256
   EXPECT_EQ((GridExpr{.s = 1, .kv = 1, .constant = 0, .divisor = 64}.at(n)), 16u);
   EXPECT_EQ((GridExpr{.r = 1, .constant = 0}.at({.t = 5})), 0u);  // such a step is skipped
+  EXPECT_EQ((GridExpr{.p = 3, .constant = 0}.at({.t = 5})), 0u);
+  EXPECT_EQ((GridExpr{.p = 3, .constant = 0}.at({.t = 5, .p = 2})), 6u);
   const uint32_t most = GridExpr::kMaxCoefficient;
-  EXPECT_EQ((GridExpr{most, 0, 0, most, 0, 1}.at({UINT32_MAX, 0, 0, UINT32_MAX})), 2 * uint64_t{most} * UINT32_MAX);
+  EXPECT_EQ((GridExpr{.t = most, .kv = most, .constant = 0}.at({.t = UINT32_MAX, .max_kv = UINT32_MAX})),
+            2 * uint64_t{most} * UINT32_MAX);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ TEST(PlanFile, BeginsWithItsMagicAndVersion) {
   std::vector<uint32_t> words = write_plan(example_plan());
   EXPECT_EQ(words[0], uint32_t{'T'} | uint32_t{'P'} << 8 | uint32_t{'R'} << 16 | uint32_t{'N'} << 24);
   words[1] = 1;
-  EXPECT_EQ(read_plan(words).error().message, "The plan has version 1, expected 2. Plan the model again.");
+  EXPECT_EQ(read_plan(words).error().message, "The plan has version 1, expected 3. Plan the model again.");
   words[0] = 0x46554747;
   EXPECT_NE(read_plan(words).error().message.find("0x46554747"), std::string::npos);
   EXPECT_FALSE(read_plan({}));
@@ -218,7 +218,7 @@ TEST(PlanFile, KernelsWithSourcesKeepTheirText) {
   plan.pipelines.back().access[1] = Access::kReadWrite;
   for (const std::string_view source : {"a", "ab", "abc", "abcd", "fn main() { /* \xc3\xa9 */ }"}) {
     plan.pipelines.back().source = source;
-    plan.steps.back().grid = {GridExpr{1, 2, 3, 4, 5, 6}, {}, {}};
+    plan.steps.back().grid = {GridExpr{1, 2, 3, 4, 5, 6, 7}, {}, {}};
     const Result<Plan> read = read_plan(write_plan(plan));
     ASSERT_TRUE(read) << read.error().to_string();
     EXPECT_EQ(*read, plan);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/backend.h"
+#include "graph/params.h"
 #include "graph/plan.h"
 
 namespace tern::graph {
@@ -87,12 +88,13 @@ class RefRunner {
   void step(const Plan& plan, std::vector<int32_t> tokens, std::vector<uint32_t> positions,
             std::vector<uint32_t> sequences, std::span<const StepSequence> seqs, std::vector<uint32_t> rows) {
     const std::vector<uint32_t> pages = {2, 0, 1};
-    const auto ticket = backend_->submit(id_, {tokens, positions, sequences, seqs, pages, rows});
+    const StepParams step{tokens, positions, sequences, seqs, pages, rows};
+    const auto ticket = backend_->submit(id_, step);
     ASSERT_TRUE(ticket) << ticket.error().to_string();
     backend_->wait(*ticket);
     for (uint32_t i = 0; i < plan.outputs.size(); ++i) {
       const PlanBinding& binding = plan.outputs[i].binding;
-      const uint64_t n = binding.rows.at(static_cast<uint32_t>(tokens.size()), static_cast<uint32_t>(rows.size()));
+      const uint64_t n = binding.rows.at(count(step));
       std::vector<float> out(n * binding.cols);
       const auto poll = backend_->poll(*ticket, i, out);
       ASSERT_TRUE(poll) << poll.error().to_string();

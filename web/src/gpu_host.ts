@@ -91,8 +91,8 @@ export class GpuHost {
       unload: (device: number, plan: number) => this.#players.get(device)?.unload(plan),
       submit: (device: number, plan: number, counts: number, params: number, size: number, outputs: number) =>
         this.#try(0, () => {
-          const [t = 0, r = 0, s = 0, maxKv = 0] = this.#words(counts, 4);
-          return this.#player(device).submit(plan, { t, r, s, maxKv }, this.#bytes(params, size), outputs);
+          const [t = 0, r = 0, s = 0, maxKv = 0, p = 0] = this.#words(counts, 5);
+          return this.#player(device).submit(plan, { t, r, s, maxKv, p }, this.#bytes(params, size), outputs);
         }),
       poll: (device: number, ticket: number, output: number, out: number, size: number) =>
         this.#try(kPollError, () => {

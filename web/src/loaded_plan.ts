@@ -22,10 +22,10 @@ export interface Dispatch {
   name: string; // "linear_q4 blk.3.ffn_up"
 }
 
-const kNothing: StepCounts = { t: 0, r: 0, s: 0, maxKv: 0 };
+const kNothing: StepCounts = { t: 0, r: 0, s: 0, maxKv: 0, p: 0 };
 
 function isFixed(grid: GridExpr): boolean {
-  return grid.t === 0 && grid.r === 0 && grid.s === 0 && grid.kv === 0;
+  return grid.t === 0 && grid.r === 0 && grid.s === 0 && grid.kv === 0 && grid.p === 0;
 }
 
 export class LoadedPlan {

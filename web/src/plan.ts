@@ -3,7 +3,7 @@
 // broken plan must end in a sentence, never in another tab's memory or a lost device.
 
 export const kMagic = 0x4e525054;
-export const kVersion = 2;
+export const kVersion = 3;
 /// Bindings of storage buffers begin at multiples of this (WebGPU's default minStorageBufferOffsetAlignment).
 export const kBindingAlignment = 256;
 const kMaxBytes = 2 ** 48;
@@ -24,20 +24,23 @@ export enum Access {
   ReadWrite,
 }
 
-/// T tokens, R rows of logits, S sequences, and the longest KV length among them.
+/// T tokens, R rows of logits, S sequences, the longest KV length among them, and P pools: ranges of tokens whose
+/// hidden states are summed up.
 export interface StepCounts {
   t: number;
   r: number;
   s: number;
   maxKv: number;
+  p: number;
 }
 
-/// ceil((t*T + r*R + s*S + kv*maxKv + constant) / divisor)
+/// ceil((t*T + r*R + s*S + kv*maxKv + p*P + constant) / divisor)
 export interface GridExpr {
   t: number;
   r: number;
   s: number;
   kv: number;
+  p: number;
   constant: number;
   divisor: number;
 }
@@ -66,7 +69,7 @@ export interface PlanPipeline {
 
 export interface PlanBinding {
   slot: number;
-  rowsSymbol: number; // what the number of rows is a multiple of: 0 one, 1 T, 2 R
+  rowsSymbol: number; // what the number of rows is a multiple of: 0 one, 1 T, 2 R, 3 P
   rowsMultiple: number;
   cols: number;
   col0: number;
@@ -109,11 +112,12 @@ export interface Plan {
 export class PlanError extends Error {}
 
 export function gridAt(grid: GridExpr, n: StepCounts): number {
-  return Math.ceil((grid.t * n.t + grid.r * n.r + grid.s * n.s + grid.kv * n.maxKv + grid.constant) / grid.divisor);
+  const sum = grid.t * n.t + grid.r * n.r + grid.s * n.s + grid.kv * n.maxKv + grid.p * n.p + grid.constant;
+  return Math.ceil(sum / grid.divisor);
 }
 
-export function rowsAt(binding: PlanBinding, n: { t: number; r: number }): number {
-  return binding.rowsMultiple * (binding.rowsSymbol === 1 ? n.t : binding.rowsSymbol === 2 ? n.r : 1);
+export function rowsAt(binding: PlanBinding, n: { t: number; r: number; p: number }): number {
+  return binding.rowsMultiple * ([1, n.t, n.r, n.p][binding.rowsSymbol] ?? 1);
 }
 
 class Reader {
@@ -173,7 +177,7 @@ class Reader {
 }
 
 function readGrid(r: Reader): GridExpr {
-  return { t: r.u32(), r: r.u32(), s: r.u32(), kv: r.u32(), constant: r.u32(), divisor: r.u32() };
+  return { t: r.u32(), r: r.u32(), s: r.u32(), kv: r.u32(), p: r.u32(), constant: r.u32(), divisor: r.u32() };
 }
 
 function readWeight(r: Reader): string {
@@ -319,8 +323,8 @@ function checkSlot(plan: Plan, slot: PlanSlot, name: string): void {
 function checkBinding(plan: Plan, binding: PlanBinding, name: string): void {
   const slot = plan.slots[binding.slot];
   check(slot !== undefined, `${name} is slot ${binding.slot} of ${plan.slots.length}.`);
-  within(`The symbol of the rows of ${name}`, binding.rowsSymbol, 0, 2);
-  const rows = rowsAt(binding, { t: plan.key.maxTokens, r: plan.key.maxRows });
+  within(`The symbol of the rows of ${name}`, binding.rowsSymbol, 0, 3);
+  const rows = rowsAt(binding, { t: plan.key.maxTokens, r: plan.key.maxRows, p: plan.key.maxSeqs });
   const columns = binding.cols > 0 && binding.col0 + binding.cols <= binding.rowStride;
   check(rows > 0 && columns, `The ${rows} rows of ${name} do not hold its columns.`);
   if (slot.kind !== SlotKind.Arena && slot.kind !== SlotKind.State) return;
@@ -337,7 +341,8 @@ function checkStep(plan: Plan, step: PlanStep, name: string): void {
   check(nAccess === step.nBindings, `${name} has ${step.nBindings} bindings, but ${pipeline.name} has ${nAccess}.`);
   for (const grid of step.grid) {
     within(`The divisor of the grid of ${name}`, grid.divisor, 1, 2 ** 32 - 1);
-    within(`A coefficient of the grid of ${name}`, Math.max(grid.t, grid.r, grid.s, grid.kv), 0, kMaxCoefficient);
+    const largest = Math.max(grid.t, grid.r, grid.s, grid.kv, grid.p);
+    within(`A coefficient of the grid of ${name}`, largest, 0, kMaxCoefficient);
   }
   for (let i = 0; i < step.nBindings; ++i) checkUse(plan, step, pipeline, i, name);
 }

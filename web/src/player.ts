@@ -125,8 +125,9 @@ export class Player {
       throw new Error(`The step's block has ${params.length} bytes, the plan's has ${plan.params.size}.`);
     }
     const { maxTokens, maxRows, maxSeqs } = plan.plan.key;
-    if (counts.t > maxTokens || counts.r > maxRows || counts.s > maxSeqs) {
-      throw new Error(`A step of ${counts.t} tokens, ${counts.r} rows, ${counts.s} sequences exceeds the plan.`);
+    if (counts.t > maxTokens || counts.r > maxRows || counts.s > maxSeqs || counts.p > maxSeqs) {
+      const { t, r, s, p } = counts;
+      throw new Error(`A step of ${t} tokens, ${r} rows, ${s} sequences and ${p} pools exceeds the plan.`);
     }
     const ticket = this.#nextTicket;
     if (this.#lost !== null) return this.#nextTicket++;

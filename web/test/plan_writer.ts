@@ -10,7 +10,7 @@ export interface TestPlan {
   slots: { kind: number; index: number; offset: number; bytes: number }[];
   pipelines: { name: string; source: string; access: number[] }[];
   bindings: { slot: number; symbol: number; multiple: number; cols: number; col0?: number; stride?: number }[];
-  // grid: per axis t, r, s, kv, constant, divisor; an axis that is missing is 1
+  // grid: per axis t, r, s, kv, p, constant, divisor; an axis that is missing is 1
   steps: { pipeline: number; first: number; inputs: number; outputs: number; grid: number[][]; name: number }[];
   programs: number[][]; // max_tokens, first_step, n_steps
   outputs: { name: string; binding: TestPlan["bindings"][number] }[];
@@ -51,7 +51,7 @@ export function writePlan(plan: TestPlan): Uint32Array {
   list(plan.bindings, binding);
   list(plan.steps, (s) => {
     words.push(s.pipeline, s.first, s.inputs, s.outputs);
-    for (let axis = 0; axis < 3; ++axis) words.push(...(s.grid[axis] ?? [0, 0, 0, 0, 1, 1]));
+    for (let axis = 0; axis < 3; ++axis) words.push(...(s.grid[axis] ?? [0, 0, 0, 0, 0, 1, 1]));
     words.push(s.name);
   });
   list(plan.programs, (p) => words.push(...p));
@@ -105,9 +105,9 @@ export function sumPlan(): TestPlan {
       { slot: 4, symbol: 1, multiple: 1, cols: 1 },
     ],
     steps: [
-      { pipeline: 0, first: 0, inputs: 2, outputs: 2, grid: [[1, 0, 0, 0, 0, 1]], name: 0 },
-      { pipeline: 1, first: 3, inputs: 1, outputs: 1, grid: [[1, 0, 0, 0, 0, 1]], name: 1 },
-      { pipeline: 0, first: 0, inputs: 2, outputs: 2, grid: [[1, 0, 0, 0, 0, 1]], name: 0 },
+      { pipeline: 0, first: 0, inputs: 2, outputs: 2, grid: [[1, 0, 0, 0, 0, 0, 1]], name: 0 },
+      { pipeline: 1, first: 3, inputs: 1, outputs: 1, grid: [[1, 0, 0, 0, 0, 0, 1]], name: 1 },
+      { pipeline: 0, first: 0, inputs: 2, outputs: 2, grid: [[1, 0, 0, 0, 0, 0, 1]], name: 0 },
     ],
     programs: [
       [2, 0, 2],

@@ -35,7 +35,7 @@ async function read(player: Player, ticket: number, output: number, n: number): 
   return [...out];
 }
 
-const counts = (t: number) => ({ t, r: t, s: 1, maxKv: t });
+const counts = (t: number) => ({ t, r: t, s: 1, maxKv: t, p: 0 });
 
 before(async () => {
   gpu = await nodeGpu();

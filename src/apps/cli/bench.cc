@@ -44,7 +44,8 @@ StepCost cost_of(const graph::Plan& plan) {
   const graph::PlanProgram& program = plan.programs.back();  // each has every weight once
   for (const graph::PlanStep& step : std::span(plan.steps).subspan(program.first_step, program.n_steps)) {
     const graph::PlanPipeline& pipeline = plan.pipelines[step.pipeline];
-    if (pipeline.op == graph::Op::kEmbed) continue;  // reads a row per token
+    if (pipeline.op == graph::Op::kEmbed) continue;     // reads a row per token
+    if (pipeline.op == graph::Op::kPoolNorm) continue;  // nobody asks for embeddings
     const bool is_head = plan.bindings[step.first_binding].rows.symbol == graph::Symbol::kRows;
     double share = 1;  // of the weights, what each token computes with
     const auto attrs = graph::attrs_from_words(pipeline.op, pipeline.constants);

@@ -68,13 +68,13 @@ Result<std::vector<Pair>> pair_outputs(const graph::Plan& ours, const graph::Pla
   std::optional<Pair> logits;  // computed last, whatever its place among the outputs
   for (uint32_t i = 0; i < ours.outputs.size(); ++i) {
     const auto found = by_name.find(ours.outputs[i].name);
-    if (found == by_name.end()) continue;
+    if (found == by_name.end() || ours.outputs[i].binding.rows.symbol == graph::Symbol::kPools) continue;
     const graph::PlanBinding &mine = ours.outputs[i].binding, &theirs = ref.outputs[found->second].binding;
     if (mine.cols != theirs.cols || mine.rows != theirs.rows) {
       return fail(ErrorCode::kInvalidArgument, "{} has {} columns here and {} on ref; the models differ.",
                   ours.outputs[i].name, mine.cols, theirs.cols);
     }
-    const Pair pair{i, found->second, mine.cols, static_cast<uint32_t>(mine.rows.at(1, 1))};
+    const Pair pair{i, found->second, mine.cols, static_cast<uint32_t>(mine.rows.at({.t = 1, .r = 1}))};
     if (ours.outputs[i].name == kLogits) {
       logits = pair;
     } else {

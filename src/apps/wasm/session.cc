@@ -65,6 +65,9 @@ Json event_json(const engine::Event& event) {
     case engine::Event::Kind::kText:
       entry["text"] = event.text;
       break;
+    case engine::Event::Kind::kEmbedding:
+      entry["embedding"] = event.embedding;
+      break;
     case engine::Event::Kind::kFinished:
       entry["finished"] = engine::stop_reason_name(event.reason);
       if (!event.error.empty()) entry["error"] = event.error;

@@ -9,6 +9,7 @@
 #include "backends/cpu/step_copy.h"
 #include "backends/host/host_backend.h"
 #include "base/pages.h"
+#include "graph/params.h"
 #include "graph/passes/passes.h"
 
 namespace tern::backends {
@@ -31,6 +32,8 @@ OpFunction op_function(graph::Op op) {
       return linear;
     case graph::Op::kRmsNorm:
       return rms_norm;
+    case graph::Op::kPoolNorm:
+      return pool_norm;
     case graph::Op::kAdd:
       return add;
     case graph::Op::kScale:
@@ -182,7 +185,7 @@ class CpuBackend final : public HostBackend {
     const uint64_t job = last_.job + 1;
     loaded.steps[job % kInFlight].assign(step);
     jobs_[job % kInFlight] = &loaded;
-    last_ = {job, plan, static_cast<uint32_t>(step.tokens.size()), static_cast<uint32_t>(step.rows.size())};
+    last_ = {job, plan, graph::count(step)};
     runner_.start();
     return Ticket{job};
   }
@@ -196,7 +199,7 @@ class CpuBackend final : public HostBackend {
     if (ticket.id != last_.job || !plans_[last_.plan.id]) {
       return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone.", ticket.id);
     }
-    TRY(read_output(plans_[last_.plan.id]->bound, output, last_.tokens, last_.rows, out));
+    TRY(read_output(plans_[last_.plan.id]->bound, output, last_.counts, out));
     return Poll::kReady;
   }
 
@@ -210,7 +213,7 @@ class CpuBackend final : public HostBackend {
   struct Last {
     uint64_t job = 0;  // tickets are the runner's jobs
     PlanId plan;
-    uint32_t tokens = 0, rows = 0;
+    graph::StepCounts counts;
   };
 
   /// Where the weight's panels lie; without data when it has none.

@@ -33,7 +33,10 @@ struct Run {
 
   const Call& call() const { return bound.calls[index]; }
   uint32_t tokens() const { return static_cast<uint32_t>(step.tokens.size()); }
-  size_t rows(const Matrix& m) const { return m.rows.at(tokens(), static_cast<uint32_t>(step.rows.size())); }
+  size_t rows(const Matrix& m) const {
+    return m.rows.at(
+        {.t = tokens(), .r = static_cast<uint32_t>(step.rows.size()), .p = static_cast<uint32_t>(step.pools.size())});
+  }
   const Matrix& in(size_t i) const { return call().inputs[i]; }
   const Matrix& out(size_t i = 0) const { return call().outputs[i]; }
   /// The panels of an operand that is a weight; null when it has none.
@@ -62,6 +65,7 @@ inline size_t least_items(size_t cost) {
 void embed(const Run& run);
 void gather_rows(const Run& run);
 void rms_norm(const Run& run);
+void pool_norm(const Run& run);
 void add_rms_norm(const Run& run);
 void add(const Run& run);
 void scale(const Run& run);

@@ -73,6 +73,21 @@ void rms_norm(const Run& run) {
   for_rows(run, run.in(0), [&](size_t m) { normalise(run, run.in(0).row(m), run.in(1).row(0), run.out().row(m)); });
 }
 
+void pool_norm(const Run& run) {
+  run.pool.parallel_for(run.step.pools.size(), 1, [&](size_t begin, size_t end, uint32_t worker) {
+    const std::span<float> norm(run.scratch.of_worker(worker), run.out().cols);
+    for (size_t p = begin; p < end; ++p) {
+      const auto [first, n] = run.step.pools[p];
+      const std::span<float> sum = run.out().row(p);
+      normalise(run, run.in(0).row(first), run.in(1).row(0), sum);
+      for (uint32_t t = first + 1; t < first + n; ++t) {
+        normalise(run, run.in(0).row(t), run.in(1).row(0), norm);
+        run.kernels.add(sum.data(), norm.data(), run.out().cols, sum.data());
+      }
+    }
+  });
+}
+
 void add_rms_norm(const Run& run) {
   for_rows(run, run.in(0), [&](size_t m) {
     const std::span<float> sum = run.out(0).row(m);

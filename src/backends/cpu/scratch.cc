@@ -29,7 +29,7 @@ Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
   const graph::PlanKey& key = bound.plan.key;
   for (const Call& call : bound.calls) {
     for (const Matrix& out : call.outputs) {
-      needs.linear_rows = std::max(needs.linear_rows, out.rows.at(key.max_tokens, key.max_rows));
+      needs.linear_rows = std::max(needs.linear_rows, out.rows.at(key.most()));
     }
     for (const Matrix& in : call.inputs) {
       if (!in.weight || in.weight->rows <= 1) continue;
@@ -42,7 +42,7 @@ Needs needs_of(const BoundPlan& bound, const KernelTable& kernels) {
     if (call.op == graph::Op::kRopeKvWrite) {
       needs.worker_floats = std::max<uint64_t>(needs.worker_floats, call.inputs[1].cols);
     }
-    if (call.op == graph::Op::kRouteTopk) {
+    if (call.op == graph::Op::kRouteTopk || call.op == graph::Op::kPoolNorm) {
       needs.worker_floats = std::max<uint64_t>(needs.worker_floats, call.inputs[0].cols);
     }
     if (const auto* attrs = std::get_if<graph::ExpertsAttrs>(&call.attrs)) {

@@ -23,6 +23,7 @@ Result<StepCopy> StepCopy::make(const StepLimits& limits) {
   out.seqs_ = TRY(room(limits.max_seqs * sizeof(graph::StepSequence)));
   out.page_table_ = TRY(room(uint64_t{limits.max_seqs} * limits.n_pages * sizeof(uint32_t)));
   out.rows_ = TRY(room(limits.max_rows * sizeof(uint32_t)));
+  out.pools_ = TRY(room(limits.max_seqs * sizeof(graph::StepPool)));
   return out;
 }
 
@@ -33,6 +34,7 @@ void StepCopy::assign(const graph::StepParams& step) {
   params_.seqs = copy(step.seqs, seqs_);
   params_.page_table = copy(step.page_table, page_table_);
   params_.rows = copy(step.rows, rows_);
+  params_.pools = copy(step.pools, pools_);
 }
 
 }  // namespace tern::backends::cpu

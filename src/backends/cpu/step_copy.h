@@ -14,7 +14,7 @@ class StepCopy {
   const graph::StepParams& params() const { return params_; }
 
  private:
-  HostBlock tokens_, positions_, sequences_, seqs_, page_table_, rows_;
+  HostBlock tokens_, positions_, sequences_, seqs_, page_table_, rows_, pools_;
   graph::StepParams params_;
 };
 

@@ -92,12 +92,13 @@ Result<BoundPlan> bind_plan(const graph::Plan& plan, std::string_view backend, c
   return bound;
 }
 
-Result<void> read_output(const BoundPlan& bound, uint32_t output, uint32_t t, uint32_t r, std::span<std::byte> out) {
+Result<void> read_output(const BoundPlan& bound, uint32_t output, const graph::StepCounts& n,
+                         std::span<std::byte> out) {
   if (output >= bound.outputs.size()) {
     return fail(ErrorCode::kInvalidArgument, "Output {} is asked for; the plan has {}.", output, bound.outputs.size());
   }
   const Matrix& from = bound.outputs[output];
-  const uint64_t rows = from.rows.at(t, r);
+  const uint64_t rows = from.rows.at(n);
   if (out.size() != rows * from.cols * sizeof(float)) {
     return fail(ErrorCode::kInvalidArgument,
                 "Output {} has [{}, {}] elements in this step; there is room for {} bytes.",

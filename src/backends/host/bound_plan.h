@@ -57,8 +57,8 @@ Result<BoundPlan> bind_plan(const graph::Plan& plan, std::string_view backend, c
                             std::span<const Buffer> weights, std::span<const Buffer> keys,
                             std::span<const Buffer> values, uint32_t n_pages);
 
-/// Copies rows [0, R) of output `output` to out, which has room for exactly R * cols elements.
+/// Copies the rows that output `output` has in a step of counts `n` to out, which has room for exactly those.
 /// Errors: kInvalidArgument when there is no such output or `out` has another size.
-Result<void> read_output(const BoundPlan& bound, uint32_t output, uint32_t t, uint32_t r, std::span<std::byte> out);
+Result<void> read_output(const BoundPlan& bound, uint32_t output, const graph::StepCounts& n, std::span<std::byte> out);
 
 }  // namespace tern::backends

@@ -14,6 +14,7 @@ Result<void> check_counts(const StepLimits& limits, const graph::StepParams& ste
   TRY(within("tokens", step.tokens.size(), limits.max_tokens));
   TRY(within("rows of logits", step.rows.size(), limits.max_rows));
   TRY(within("sequences", step.seqs.size(), limits.max_seqs));
+  TRY(within("pools", step.pools.size(), step.seqs.size()));
   TRY(within("page table entries", step.page_table.size(), size_t{limits.max_seqs} * limits.n_pages));
   if (step.tokens.empty()) return fail(ErrorCode::kInvalidArgument, "A step has no tokens; at least 1 is needed.");
   if (step.positions.size() != step.tokens.size() || step.sequences.size() != step.tokens.size()) {
@@ -83,6 +84,23 @@ Result<void> check_rows(const graph::StepParams& step) {
   return {};
 }
 
+Result<void> check_pools(const graph::StepParams& step) {
+  uint64_t end = 0;  // of the pool before
+  for (size_t p = 0; p < step.pools.size(); ++p) {
+    const graph::StepPool& pool = step.pools[p];
+    if (pool.n == 0 || pool.first < end || uint64_t{pool.first} + pool.n > step.tokens.size()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "Pool {} is {} tokens from token {} on; expected at least 1, from token {} on, of the step's {}.", p,
+                  pool.n, pool.first, end, step.tokens.size());
+    }
+    end = pool.first + pool.n;
+    if (step.sequences[pool.first] == step.sequences[end - 1]) continue;
+    return fail(ErrorCode::kInvalidArgument, "Pool {} has tokens of sequences {} and {}.", p,
+                step.sequences[pool.first], step.sequences[end - 1]);
+  }
+  return {};
+}
+
 }  // namespace
 
 StepLimits StepLimits::of(const graph::Plan& plan, uint32_t n_pages) {
@@ -114,7 +132,8 @@ Result<void> check_step(const StepLimits& limits, const graph::StepParams& step,
   TRY(check_counts(limits, step));
   if (limits.has_cache) TRY(check_pages(limits, step));
   TRY(check_tokens(limits, step, next_position));
-  return check_rows(step);
+  TRY(check_rows(step));
+  return check_pools(step);
 }
 
 }  // namespace tern::backends

@@ -21,9 +21,9 @@ struct StepLimits {
 };
 
 /// T, R and S within the plan's; ids < vocabulary (or words of the state); of each sequence: positions strictly
-/// ascending and < kv_len, pages for kv_len tokens in the table, page ids < n_pages; rows strictly ascending and < T.
-/// next_position: scratch of [max_seqs], so that checking allocates nothing.
-/// Errors: kInvalidArgument naming the value found and the value allowed.
+/// ascending and < kv_len, pages for kv_len tokens in the table, page ids < n_pages; rows strictly ascending and < T;
+/// pools as step.h says. next_position: scratch of [max_seqs], so that checking allocates nothing. Errors:
+/// kInvalidArgument naming the value found and the value allowed.
 Result<void> check_step(const StepLimits& limits, const graph::StepParams& step, std::span<uint64_t> next_position);
 
 }  // namespace tern::backends

@@ -13,7 +13,10 @@ struct Run {
   const graph::StepParams& step;
 
   uint32_t tokens() const { return static_cast<uint32_t>(step.tokens.size()); }
-  size_t rows(const Matrix& m) const { return m.rows.at(tokens(), static_cast<uint32_t>(step.rows.size())); }
+  size_t rows(const Matrix& m) const {
+    return m.rows.at(
+        {.t = tokens(), .r = static_cast<uint32_t>(step.rows.size()), .p = static_cast<uint32_t>(step.pools.size())});
+  }
   const Matrix& in(size_t i) const { return call.inputs[i]; }
   const Matrix& out(size_t i = 0) const { return call.outputs[i]; }
   template <class T>
@@ -32,6 +35,7 @@ void embed(const Run& run);
 void gather_rows(const Run& run);
 void linear(const Run& run);
 void rms_norm(const Run& run);
+void pool_norm(const Run& run);
 void add(const Run& run);
 void scale(const Run& run);
 void softcap(const Run& run);

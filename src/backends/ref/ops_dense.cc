@@ -67,6 +67,19 @@ void rms_norm(const Run& run) {
   }
 }
 
+void pool_norm(const Run& run) {
+  std::vector<float> norm(run.out().cols);
+  for (size_t p = 0; p < run.step.pools.size(); ++p) {
+    const auto [first, n] = run.step.pools[p];
+    std::vector<double> sum(norm.size());
+    for (uint32_t t = first; t < first + n; ++t) {
+      normalise(run.in(0).row(t), run.in(1).row(0), run.attrs<graph::NormAttrs>().eps, norm);
+      std::ranges::transform(sum, norm, sum.begin(), std::plus());
+    }
+    std::ranges::transform(sum, run.out().row(p).begin(), [](double x) { return static_cast<float>(x); });
+  }
+}
+
 void add(const Run& run) {
   const bool one_row = run.in(1).rows != run.in(0).rows;
   for (size_t m = 0; m < run.rows(run.in(0)); ++m) {

@@ -4,6 +4,7 @@
 
 #include "backends/host/host_backend.h"
 #include "backends/ref/ops.h"
+#include "graph/params.h"
 #include "graph/passes/passes.h"
 
 namespace tern::backends {
@@ -24,6 +25,8 @@ OpFunction op_function(graph::Op op) {
       return linear;
     case graph::Op::kRmsNorm:
       return rms_norm;
+    case graph::Op::kPoolNorm:
+      return pool_norm;
     case graph::Op::kAdd:
       return add;
     case graph::Op::kScale:
@@ -95,7 +98,7 @@ class RefBackend final : public HostBackend {
     for (const Call& call : std::span(bound.calls).subspan(program.first_step, program.n_steps)) {
       if (const ref::OpFunction compute = ref::op_function(call.op)) compute({bound, call, step});
     }
-    last_ = {plan, static_cast<uint32_t>(step.tokens.size()), static_cast<uint32_t>(step.rows.size())};
+    last_ = {plan, graph::count(step)};
     return Ticket{++last_ticket_};
   }
 
@@ -107,7 +110,7 @@ class RefBackend final : public HostBackend {
     if (ticket.id != last_ticket_ || !plans_[last_.plan.id]) {
       return fail(ErrorCode::kInvalidArgument, "The outputs of ticket {} are gone.", ticket.id);
     }
-    TRY(read_output(*plans_[last_.plan.id], output, last_.tokens, last_.rows, out));
+    TRY(read_output(*plans_[last_.plan.id], output, last_.counts, out));
     return Poll::kReady;
   }
 
@@ -116,7 +119,7 @@ class RefBackend final : public HostBackend {
  private:
   struct Last {
     PlanId plan;
-    uint32_t tokens = 0, rows = 0;
+    graph::StepCounts counts;
   };
   std::vector<std::optional<BoundPlan>> plans_;  // index: PlanId
   Last last_;

@@ -17,9 +17,10 @@ graph::GridExpr grid_constant(uint32_t n) {
 
 graph::GridExpr grid_rows(graph::Dim rows, uint32_t each) {
   graph::GridExpr grid{.constant = 0, .divisor = each};
-  (rows.symbol == graph::Symbol::kTokens ? grid.t
-   : rows.symbol == graph::Symbol::kRows ? grid.r
-                                         : grid.constant) = rows.multiple;
+  (rows.symbol == graph::Symbol::kTokens  ? grid.t
+   : rows.symbol == graph::Symbol::kRows  ? grid.r
+   : rows.symbol == graph::Symbol::kPools ? grid.p
+                                          : grid.constant) = rows.multiple;
   return grid;
 }
 
@@ -70,8 +71,14 @@ void Emitter::place_values() {
   }
 }
 
+graph::StepCounts Emitter::most() const {
+  graph::StepCounts most = key_.most();
+  for (uint32_t* n : {&most.t, &most.r, &most.s, &most.p}) *n = std::min(*n, max_tokens_);
+  return most;
+}
+
 uint64_t Emitter::most_rows(graph::Dim rows) const {
-  return rows.at(max_tokens_, std::min(max_tokens_, key_.max_rows));
+  return rows.at(most());
 }
 
 uint32_t Emitter::add_arena_value(uint64_t bytes, bool is_output) {
@@ -90,7 +97,7 @@ void Emitter::begin_program(uint32_t max_tokens) {
     if (graph_.weight_of(v) || places_[v].ref.index != v) continue;
     if (is_output[v] && base_value_[v] != UINT32_MAX) continue;  // the same in all programs
     const graph::TensorDesc& desc = graph_.values[v].desc;
-    const uint64_t rows = is_output[v] ? desc.rows.at(key_.max_tokens, key_.max_rows) : most_rows(desc.rows);
+    const uint64_t rows = is_output[v] ? desc.rows.at(key_.most()) : most_rows(desc.rows);
     base_value_[v] = add_arena_value(rows * desc.cols * 4, is_output[v]);
   }
 }
@@ -122,8 +129,7 @@ Result<void> Emitter::check_fits(const graph::Node& node, const Dispatch& dispat
     return fail(ErrorCode::kInternal, "Kernel {} of {} binds {} buffers; the device allows {}.", dispatch.name,
                 node.name, dispatch.binds.size(), target_.gpu.max_storage_buffers);
   }
-  const graph::StepCounts most{max_tokens_, std::min(max_tokens_, key_.max_rows), key_.max_seqs,
-                               key_.max_pages * key_.page_tokens};
+  const graph::StepCounts most = this->most();
   for (const graph::GridExpr& grid : dispatch.grid) {
     if (grid.at(most) <= target_.gpu.max_workgroups) continue;
     return fail(ErrorCode::kUnsupported, "Kernel {} of {} needs {} workgroups along an axis; the device allows {}.",

@@ -68,7 +68,8 @@ class Emitter {
   const graph::ParamsLayout& params_layout() const { return params_layout_; }
   /// Largest T of the program that is being emitted.
   uint32_t max_tokens() const { return max_tokens_; }
-  /// The most rows a matrix has in this program.
+  /// The most of everything in this program, and the most rows that a matrix has.
+  graph::StepCounts most() const;
   uint64_t most_rows(graph::Dim rows) const;
 
   const graph::Node& node(graph::NodeId n) const { return graph_.nodes[n]; }

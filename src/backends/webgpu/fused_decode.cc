@@ -4,6 +4,7 @@
 
 #include "backends/webgpu/fast_linear.h"
 #include "backends/webgpu/fused_model.h"
+#include "backends/webgpu/generic.h"
 
 namespace tern::backends::webgpu {
 
@@ -59,6 +60,7 @@ class FusedDecode {
       const bool is_last = i + 1 == model_.layers.size();
       TRY(layer(model_.layers[i], is_last ? model_.norm : model_.layers[i + 1].attn_norm));
     }
+    if (model_.pool != graph::kNone) TRY(emit_pool_norm_of(e_, model_.pool, h_, h_, 0));
     for (const NodeId n : model_.heads) TRY(head(n));
     take(e_, model_);
     return {};

@@ -30,6 +30,7 @@ class Matcher {
       model.layers.push_back(std::move(layer));
       h = out(model.layers.back().down);
     }
+    if (next(Op::kPoolNorm, model.pool) && (in(model.pool, 0) != h || !e_.weight(model.pool, 1))) return {};
     if (!next(Op::kGatherRows, model.gather) || in(model.gather, 0) != h) return {};
     if (!next(Op::kRmsNorm, model.norm) || in(model.norm, 0) != out(model.gather)) return {};
     NodeId head = 0;
@@ -147,6 +148,7 @@ void take(Emitter& e, const FusedModel& model) {
     for (const NodeId n : {l.attn_norm, l.rope, l.attention, l.o, l.ffn_norm, l.gate_up, l.down}) e.take(n);
     for (const QkvPart& part : l.qkv) e.take(part.linear);
   }
+  if (model.pool != graph::kNone) e.take(model.pool);
   e.take(model.gather);
   e.take(model.norm);
   for (const NodeId n : model.heads) e.take(n);

@@ -24,7 +24,7 @@ struct FusedLayer {
 struct FusedModel {
   graph::NodeId embed = 0;
   std::vector<FusedLayer> layers;
-  graph::NodeId gather = 0, norm = 0;
+  graph::NodeId pool = graph::kNone, gather = 0, norm = 0;
   std::vector<graph::NodeId> heads;  // one for each piece of the head's weight
 };
 

@@ -6,6 +6,7 @@
 #include "backends/webgpu/flash.h"
 #include "backends/webgpu/fused_model.h"
 #include "backends/webgpu/gemm.h"
+#include "backends/webgpu/generic.h"
 
 namespace tern::backends::webgpu {
 
@@ -44,6 +45,8 @@ class FusedPrefill {
     TRY(emit_embed_q8(e_, model_, h_, q8_blocks(e_, kTokens, hidden_), rope_));
     Sums pending;  // of the layer before, not in h yet
     for (const FusedLayer& l : model_.layers) pending = TRY(layer(l, pending));
+    // Before the head, which lets the rows that it reads take up what is pending.
+    if (model_.pool != graph::kNone) TRY(emit_pool_norm_of(e_, model_.pool, h_, pending.view, pending.parts));
     TRY(head(pending));
     take(e_, model_);
     return {};

@@ -206,4 +206,35 @@ Result<bool> emit_norm(Emitter& e, graph::NodeId node) {
   return true;
 }
 
+Result<void> emit_pool_norm_of(Emitter& e, graph::NodeId node, const View& x, const View& y, uint32_t parts) {
+  const View out = e.output(node), scale = e.temporary(graph::Dim::tokens(), 1);
+  const auto add_input = [&](Dispatch& d) {
+    d.constants.add("COLS", x.cols);
+    d.constants.add("POOLS", e.params_layout().pools);
+    d.constants.add("PARTS", parts);
+    add_view(d.constants, "X", x);
+    d.binds = {reads(Emitter::params()), reads(x.ref), reads(y.ref)};
+  };
+  Dispatch scales{.name = "pool_scale", .files = {"reduce_workgroup", "pool_input", "pool_scale"}};
+  add_input(scales);
+  scales.constants.add("THREADS", x.cols >= 1024 ? 256u : 64u);
+  scales.constants.add("EPS", std::get<graph::NormAttrs>(e.node(node).attrs).eps);
+  scales.binds.push_back(writes(scale.ref));
+  scales.grid = {grid_rows(graph::Dim::tokens()), grid_rows(out.rows), {}};
+  TRY(e.dispatch(node, scales));
+  Dispatch sums{.name = "pool_sum", .files = {"pool_input", "pool_sum"}};
+  add_input(sums);
+  add_view(sums.constants, "OUT", out);
+  for (const Bind& bind : {reads(scale.ref), reads(e.weight_ref(node, 1)), writes(out.ref)}) sums.binds.push_back(bind);
+  sums.grid = {grid_constant(div_up(x.cols, 64)), grid_rows(out.rows), {}};
+  return e.dispatch(node, sums);
+}
+
+Result<bool> emit_pool_norm(Emitter& e, graph::NodeId node) {
+  if (e.node(node).op != Op::kPoolNorm || !e.weight(node, 1)) return false;
+  const View x = e.input(node, 0);
+  TRY(emit_pool_norm_of(e, node, x, x, 0));
+  return true;
+}
+
 }  // namespace tern::backends::webgpu

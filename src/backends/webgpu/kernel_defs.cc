@@ -17,6 +17,7 @@ constexpr KernelDef kKernelDefs[] = {
     {"linear", emit_linear},
     {"elementwise", emit_elementwise},
     {"norm", emit_norm},
+    {"pool_norm", emit_pool_norm},
     {"rope", emit_rope},
     {"kv_write", emit_kv_write},
     {"flash", emit_flash},

@@ -75,12 +75,14 @@ class WebgpuBackend final : public Backend {
                   plan.backend, plan.weights.size(), plan.n_layers, weights.size(), keys.size(), values.size(),
                   target_.backend);
     }
-    const uint32_t cols = plan.outputs.empty() ? 0 : plan.outputs[0].binding.cols;
-    LoadedPlan loaded{.limits = StepLimits::of(plan, n_pages), .layout = graph::ParamsLayout::of(plan.key, cols)};
+    const uint32_t logits = plan.find_output("logits");
+    const uint32_t vocabulary = logits == graph::kNone ? 0 : plan.outputs[logits].binding.cols;
+    LoadedPlan loaded{.limits = StepLimits::of(plan, n_pages), .layout = graph::ParamsLayout::of(plan.key, vocabulary)};
     loaded.key = plan.key;
     loaded.block.resize(loaded.layout.words);
     loaded.next_position.resize(plan.key.max_seqs);
     loaded.tokens_output = plan.find_output("tokens");
+    loaded.pooled_output = plan.find_output("pooled");
     loaded.n_outputs = static_cast<uint32_t>(plan.outputs.size());
     const auto ids = [](std::span<const Buffer> buffers) {
       std::vector<uint32_t> out;
@@ -126,7 +128,7 @@ class WebgpuBackend final : public Backend {
     std::vector<uint32_t> block;          // params, written anew for each step
     std::vector<uint64_t> next_position;  // for check_step
     uint32_t id = 0;                      // of the device
-    uint32_t tokens_output = graph::kNone;
+    uint32_t tokens_output = graph::kNone, pooled_output = graph::kNone;
     uint32_t n_outputs = 0;
     bool used = false;
   };
@@ -139,10 +141,11 @@ class WebgpuBackend final : public Backend {
 
   /// Bit i: output i is read back.
   static uint32_t wanted_outputs(const LoadedPlan& loaded, const graph::StepParams& step) {
-    uint32_t all = loaded.n_outputs >= 32 ? UINT32_MAX : (1u << loaded.n_outputs) - 1;
-    if (loaded.tokens_output == graph::kNone) return all;
-    const uint32_t tokens = 1u << loaded.tokens_output;
-    return (step.samples.empty() ? 0 : tokens) | (step.read_logits ? all & ~tokens : 0);
+    const uint32_t all = loaded.n_outputs >= 32 ? UINT32_MAX : (1u << loaded.n_outputs) - 1;
+    const auto bit = [](uint32_t output) { return output < 32 ? 1u << output : 0; };
+    const uint32_t tokens = bit(loaded.tokens_output), pooled = bit(loaded.pooled_output);
+    return (step.samples.empty() ? 0 : tokens) | (step.pools.empty() ? 0 : pooled) |
+           (step.read_logits ? all & ~tokens & ~pooled : 0);
   }
 };
 

@@ -103,7 +103,7 @@ class Lowering {
       return {};
     }
     const TensorDesc& desc = graph_.values[base].desc;
-    const uint64_t rows = desc.rows.at(plan_.key.max_tokens, plan_.key.max_rows);
+    const uint64_t rows = desc.rows.at(plan_.key.most());
     uint64_t bytes = 0;
     if (__builtin_mul_overflow(rows, uint64_t{desc.cols} * 4, &bytes) || bytes > kMaxArenaBytes) {
       return fail(ErrorCode::kUnsupported, "A value {} of {} tokens is too large for memory.", to_string(desc),

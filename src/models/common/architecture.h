@@ -32,7 +32,7 @@ struct Architecture {
 
   /// Reads what only this family has; everything common is there already. May be null.
   Result<void> (*hparams)(const Config&, Hparams&) = nullptr;
-  /// Writes the model down, ending in the output "logits" [R, vocab].
+  /// Writes the model down, ending in logits() of blocks.h.
   void (*build)(ModelWriter&) = nullptr;
 };
 

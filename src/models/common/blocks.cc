@@ -51,11 +51,14 @@ ValueId mixture_of_experts(ModelWriter& m, ValueId x) {
 void logits(ModelWriter& m, ValueId x) {
   const Hparams& hp = m.hp;
   m.layer(kNone);
-  x = m.norm(m.b.gather_rows(x), "output_norm");  // [R, d_model]
+  const ValueId gain = m.norm_weight("output_norm", hp.d_model);
+  const ValueId pooled = m.b.pool_norm(x, gain, hp.rms_eps, "pooled");    // [P, d_model]
+  x = m.b.rms_norm(m.b.gather_rows(x), gain, hp.rms_eps, "output_norm");  // [R, d_model]
   const std::string_view head = hp.tied_embeddings ? "token_embd" : "output";
   ValueId y = m.b.linear(x, m.matrix(head, hp.vocab, hp.d_model), "output");  // [R, vocab]
   if (hp.final_softcap > 0) y = m.b.softcap(y, hp.final_softcap, "final_softcap");
   m.b.output("logits", y);
+  m.b.output("pooled", pooled);
 }
 
 }  // namespace tern::models

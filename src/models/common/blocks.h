@@ -25,7 +25,8 @@ ValueId feed_forward(ModelWriter& m, ValueId x);
 /// hp.experts.d_ff, and their answers are summed by the router's weights. -> [T, d_model]
 ValueId mixture_of_experts(ModelWriter& m, ValueId x);
 
-/// Final norm and head over the rows that are wanted; adds the output "logits" [R, vocab].
+/// Final norm and head over the rows that are wanted; adds the outputs "logits" [R, vocab] and "pooled" [P, d_model],
+/// sums of hidden states, which are what the head reads.
 void logits(ModelWriter& m, ValueId x);
 
 }  // namespace tern::models

@@ -15,7 +15,7 @@ struct ModelGraph {
 
 /// context: positions that will be used at most, 0 for all that the model has. It chooses between the short and the
 /// long rope factors of Phi-3's long models, nothing else.
-/// The graph has one output, "logits" [R, vocab]; its weights are slices of files.weights.
+/// The graph has the outputs "logits" [R, vocab] and "pooled" [P, d_model]; its weights are slices of files.weights.
 /// Errors: kUnsupported for other architectures (the sentence lists those there are), kInvalidFile for fields out of
 /// range and for tensors that are missing or disagree with the hyperparameters.
 Result<ModelGraph> build_graph(const io::ModelFiles& files, uint32_t context = 0);

@@ -158,9 +158,12 @@ ValueId ModelWriter::linear(ValueId x, std::string_view name, uint32_t rows, Bia
   return b.linear(x, matrix(name, rows, b.desc(x).cols), name, bias(name, rows, presence));
 }
 
+ValueId ModelWriter::norm_weight(std::string_view name, uint32_t group) {
+  return vector(full_name(name) + ".weight", group, hp.norm_plus_one);
+}
+
 ValueId ModelWriter::norm(ValueId x, std::string_view name, uint32_t group) {
-  const ValueId w = vector(full_name(name) + ".weight", group, hp.norm_plus_one);
-  return b.rms_norm(x, w, hp.rms_eps, name);
+  return b.rms_norm(x, norm_weight(name, group), hp.rms_eps, name);
 }
 
 ValueId ModelWriter::rope(ValueId x, std::string_view name) {

@@ -59,6 +59,7 @@ class ModelWriter {
   ValueId embed();                                                                          // -> [T, d_model]
   ValueId linear(ValueId x, std::string_view name, uint32_t rows, Bias = Bias::kOptional);  // -> [.., rows]
   ValueId norm(ValueId x, std::string_view name, uint32_t group);  // RMS over groups of `group` columns
+  ValueId norm_weight(std::string_view name, uint32_t group);      // that norm's weight alone
   ValueId norm(ValueId x, std::string_view name) { return norm(x, name, hp.d_model); }
   ValueId rope(ValueId x, std::string_view name);  // by the layer's own frequencies
   ValueId add(ValueId x, ValueId y, std::string_view name) { return b.add(x, y, name); }

@@ -187,7 +187,7 @@ Result<void> NativeDevice::record_readback(const LoadedPlan& loaded, const graph
   for (size_t i = 0; i < slot.pieces.size(); ++i) {
     const graph::PlanBinding& from = loaded.plan.outputs[i].binding;
     if (i < 32 && (outputs >> i & 1) == 0) continue;
-    const uint64_t rows = from.rows.at(n.t, n.r);
+    const uint64_t rows = from.rows.at(n);
     slot.pieces[i] = {bytes, rows == 0 ? 0 : ((rows - 1) * from.row_stride + from.cols) * 4};
     bytes += slot.pieces[i].bytes;
   }
@@ -229,7 +229,7 @@ Result<uint64_t> NativeDevice::submit(uint32_t plan, const graph::StepCounts& n,
     return fail(ErrorCode::kInvalidArgument, "{} steps are in flight, which is the most; wait for one.", ring_.size());
   }
   if (n.t == 0 || n.t > loaded.plan.key.max_tokens || n.r > loaded.plan.key.max_rows ||
-      params.size() > loaded.params.bytes || params.size() % 4 != 0) {
+      n.p > loaded.plan.key.max_seqs || params.size() > loaded.params.bytes || params.size() % 4 != 0) {
     return fail(ErrorCode::kInvalidArgument, "A step of {} tokens and {} bytes does not fit the plan.", n.t,
                 params.size());
   }
