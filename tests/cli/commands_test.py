@@ -186,7 +186,8 @@ class ModelWithoutTextTest(ShapeTest):
             self.assertIn("architecture", tern_ok("info", GOLDEN / name).decode())
 
     def test_help_of_every_command_has_examples(self):
-        for command in ("chat", "run", "info", "tokenize", "logits", "perplexity", "bench", "convert", "synth"):
+        for command in ("chat", "run", "embed", "info", "tokenize", "logits", "perplexity", "bench", "convert",
+                        "synth"):
             self.assertIn("Examples:", tern_ok(command, "--help").decode(), command)
 
 

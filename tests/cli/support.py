@@ -73,7 +73,7 @@ class Llama:
 
     messages, _keep = None, None
 
-    def __init__(self, path, n_ctx=256):
+    def __init__(self, path, n_ctx=256, embeddings=False):
         import llama_cpp as lc
         if Llama.messages is None:
             Llama.messages, Llama._keep = _log_sink()
@@ -92,6 +92,9 @@ class Llama:
         params.n_threads = params.n_threads_batch = 2
         params.type_k = params.type_v = lc.GGML_TYPE_F32  # the smallest margins between tokens are below f16's steps
         params.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if embeddings:
+            params.embeddings = True
+            params.pooling_type = lc.LLAMA_POOLING_TYPE_MEAN
         self.context = lc.llama_init_from_model(self.model, params)
         if not self.context:
             raise ValueError("".join(Llama.messages).strip().splitlines()[-1])
@@ -109,8 +112,7 @@ class Llama:
     def reset(self):
         self.lc.llama_memory_clear(self.lc.llama_get_memory(self.context), True)
 
-    def logits(self, ids, start=0):
-        """[len(ids), vocab] for ids at positions start, start + 1, ..."""
+    def decode(self, ids, start=0):
         lc = self.lc
         batch = lc.llama_batch_init(len(ids), 0, 1)
         batch.n_tokens = len(ids)
@@ -121,6 +123,17 @@ class Llama:
         lc.llama_batch_free(batch)
         if status != 0:
             raise RuntimeError(f"llama_decode returned {status}")
+
+    def mean_embedding(self, ids):
+        """[d_model], of a context made for embeddings."""
+        self.decode(ids)
+        n = self.lc.llama_model_n_embd(self.model)
+        return np.ctypeslib.as_array(self.lc.llama_get_embeddings_seq(self.context, 0), (n,)).copy()
+
+    def logits(self, ids, start=0):
+        """[len(ids), vocab] for ids at positions start, start + 1, ..."""
+        lc = self.lc
+        self.decode(ids, start)
         rows = [np.ctypeslib.as_array(lc.llama_get_logits_ith(self.context, i), (self.vocab,)).copy()
                 for i in range(len(ids))]
         return np.stack(rows)

@@ -83,6 +83,7 @@ double seconds_now();  // monotonic
 // One per command: registers it; when it is the one that was called, it runs and leaves its exit code in exit_code.
 void add_chat(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);
+void add_embed(CLI::App& app, int& exit_code);
 void add_logits(CLI::App& app, int& exit_code);
 void add_info(CLI::App& app, int& exit_code);
 void add_tokenize(CLI::App& app, int& exit_code);

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   add_run(app, exit_code);
   add_info(app, exit_code);
   add_tokenize(app, exit_code);
+  add_embed(app, exit_code);
   add_logits(app, exit_code);
   add_perplexity(app, exit_code);
   add_bench(app, exit_code);
