@@ -76,6 +76,16 @@ export interface GenerateOptions {
   signal?: AbortSignal; // ends the answer with finishReason "cancelled"
 }
 
+/// mean: of the hidden states of all tokens; last: the last token's, the only one to have seen the whole text. A hidden
+/// state is what the model's head reads: the last layer's output after the final norm.
+export type Pooling = "mean" | "last";
+
+export interface EmbedOptions {
+  pooling?: Pooling; // default: mean
+  normalize?: boolean; // to a Euclidean length of 1, so that the product of two vectors is their cosine. Default: true
+  signal?: AbortSignal; // then embed throws "aborted"
+}
+
 export interface TokenInfo {
   token: number;
   logprob?: number;

@@ -58,6 +58,7 @@ export interface Request {
   penalty_last_n?: number;
   logit_bias?: [number, number][];
   logprobs?: number;
+  embed?: { pooling?: "mean" | "last"; normalize?: boolean }; // embedded, not continued
 }
 
 export interface TokenLogprob {
@@ -71,6 +72,7 @@ export interface EngineEvent {
   logprob?: number;
   top?: TokenLogprob[];
   text?: string;
+  embedding?: number[];
   finished?: string; // "end", "length", "stop", "context", "cancelled", "error"
   error?: string;
   device?: string; // a sentence for people: a device was lost, or another one found; of no request
@@ -82,6 +84,7 @@ export interface Answer {
   text: string;
   tokens: number[];
   events: EngineEvent[]; // those of tokens
+  embedding: number[]; // of a request with `embed`
   reason: string;
   promptTokens: number;
   prefillSeconds: number; // submit to first token
@@ -134,6 +137,7 @@ function take(answer: Answer, event: EngineEvent, times: { first: number; last: 
     answer.events.push(event);
   }
   if (event.text !== undefined) answer.text += event.text;
+  if (event.embedding !== undefined) answer.embedding = event.embedding;
   if (event.error !== undefined) throw new TernError("internal", event.error);
   if (event.finished !== undefined) answer.reason = event.finished;
 }
@@ -237,7 +241,8 @@ export class Engine {
   async complete(request: Request, onEvent: OnEvent = ignore, signal?: AbortSignal): Promise<Answer> {
     const start = performance.now();
     const { id, prompt_tokens } = this.submit(request);
-    const answer: Answer = { ...kNoTime, text: "", tokens: [], events: [], reason: "", promptTokens: prompt_tokens };
+    const nothing = { text: "", tokens: [], events: [], embedding: [], reason: "" };
+    const answer: Answer = { ...kNoTime, ...nothing, promptTokens: prompt_tokens };
     const times = { first: 0, last: 0 };
     while (answer.reason === "") {
       for (const event of this.pump().events) {

@@ -14,10 +14,10 @@ import type {
 } from "./api.js";
 import { Engine } from "./engine.js";
 import type { EngineEvent, ModelInfo as EngineInfo, Request } from "./engine.js";
-import { asTernError, TernError } from "./errors.js";
+import { aborted, asTernError, TernError } from "./errors.js";
 import { GpuHost } from "./gpu_host.js";
 import { collectProfile } from "./profile.js";
-import type { Call, CallEvent, Delta, GenerateResult, Port, Reply } from "./protocol.js";
+import type { Call, CallEvent, Delta, EmbedResult, GenerateResult, Port, Reply } from "./protocol.js";
 import type { ThreadStart } from "./threads.js";
 import type { FileSystem } from "./wasi.js";
 
@@ -59,8 +59,15 @@ interface Live {
   start: number;
   first: number;
   last: number;
-  resolve: (result: GenerateResult) => void;
+  embedding: number[];
+  resolve: (result: Ended) => void;
   reject: (error: TernError) => void;
+}
+
+/// How a request ended; `embedding` is empty unless that was asked for.
+interface Ended {
+  result: GenerateResult;
+  embedding: number[];
 }
 
 const kCpuChunk = 64; // tokens: on the CPU a step blocks the worker, and cancelling has to wait for its end
@@ -75,7 +82,7 @@ export class Host {
   #choice: EngineModule = { file: "", threads: 1, why: "" };
   #device: DeviceInfo = { kind: "cpu", name: "", why: "" };
   #live = new Map<number, Live>(); // by the engine's id
-  #ids = new Map<number, number>(); // call -> the engine's id
+  #ids = new Map<number, number[]>(); // call -> the engine's ids
   #pumping = false;
 
   constructor(environment: Environment, port: Port) {
@@ -110,7 +117,7 @@ export class Host {
       case "detokenize":
         return this.#model().detokenize(call.tokens);
       case "embed":
-        throw new TernError("unsupported", "Plans have no output of hidden states yet, so there are no embeddings.");
+        return this.#embed(call);
       case "stats":
         return this.#stats();
       case "profile":
@@ -204,24 +211,51 @@ export class Host {
     }
   }
 
-  #generate(call: number, request: Request, post: (event: CallEvent) => void): Promise<GenerateResult> {
+  async #generate(call: number, request: Request, post: (event: CallEvent) => void): Promise<GenerateResult> {
+    return (await this.#submit(call, request, post)).result;
+  }
+
+  #submit(call: number, request: Request, post: (event: CallEvent) => void): Promise<Ended> {
     const start = performance.now();
     const { id, prompt_tokens: promptTokens } = this.#model().submit(request);
-    this.#ids.set(call, id);
-    return new Promise<GenerateResult>((resolve, reject) => {
-      const delta = { text: "", tokens: [] };
-      const times = { start, first: 0, last: 0 };
-      this.#live.set(id, { post, delta, promptTokens, completionTokens: 0, ...times, resolve, reject });
+    this.#ids.set(call, [...(this.#ids.get(call) ?? []), id]);
+    return new Promise<Ended>((resolve, reject) => {
+      const nothing = { delta: { text: "", tokens: [] }, completionTokens: 0, embedding: [] };
+      this.#live.set(id, { post, promptTokens, ...nothing, start, first: 0, last: 0, resolve, reject });
       void this.#pump();
     }).finally(() => {
       this.#live.delete(id);
-      this.#ids.delete(call);
+      const others = (this.#ids.get(call) ?? []).filter((other) => other !== id);
+      if (others.length > 0) this.#ids.set(call, others);
+      else this.#ids.delete(call);
     });
   }
 
+  /// All inputs at once: the engine puts as many side by side as it was opened for.
+  async #embed({ call, inputs, pooling, normalize }: Call & { op: "embed" }): Promise<EmbedResult> {
+    const embed = { pooling, normalize };
+    const requests = inputs.map((input): Request => ({
+      ...(typeof input === "string" ? { prompt: input } : { tokens: input }),
+      embed,
+    }));
+    try {
+      const ended = await Promise.all(
+        requests.map(async (request) => await this.#submit(call, request, () => undefined)),
+      );
+      if (ended.some(({ result }) => result.reason === "cancelled")) throw aborted();
+      if (ended.some(({ result }) => result.reason !== "end")) {
+        throw new TernError("invalid", "A text does not fit the KV cache. Load the model with a larger context.");
+      }
+      const promptTokens = ended.reduce((sum, { result }) => sum + result.promptTokens, 0);
+      return { vectors: ended.map(({ embedding }) => Float32Array.from(embedding)), promptTokens };
+    } catch (error) {
+      this.#cancel(call); // those of the others that are still under way
+      throw error;
+    }
+  }
+
   #cancel(call: number): void {
-    const id = this.#ids.get(call);
-    if (id !== undefined) this.#model().cancel(id);
+    for (const id of this.#ids.get(call) ?? []) this.#model().cancel(id);
   }
 
   /// One at a time; ends when no request is left.
@@ -251,6 +285,7 @@ export class Host {
       live.delta.tokens.push(tokenInfo(event));
     }
     if (event.text !== undefined) live.delta.text += event.text;
+    if (event.embedding !== undefined) live.embedding = event.embedding;
     if (event.finished === undefined) return;
     flush(live);
     if (event.error !== undefined) live.reject(new TernError("internal", event.error));
@@ -321,15 +356,9 @@ function flush(live: Live): void {
   live.delta = { text: "", tokens: [] };
 }
 
-function resultOf(live: Live, reason: string): GenerateResult {
+function resultOf(live: Live, reason: string): Ended {
   const now = performance.now();
-  const { promptTokens, completionTokens, start, first, last } = live;
-  return {
-    reason,
-    promptTokens,
-    completionTokens,
-    firstToken: (first || now) - start,
-    decode: last - first,
-    total: now - start,
-  };
+  const { promptTokens, completionTokens, embedding, start, first, last } = live;
+  const times = { firstToken: (first || now) - start, decode: last - first, total: now - start };
+  return { result: { reason, promptTokens, completionTokens, ...times }, embedding };
 }

@@ -1,6 +1,6 @@
-// The shape of OpenAI's chat completions over a TernClient, for programs written against the package "openai".
-// https://platform.openai.com/docs/api-reference/chat
-import type { FinishReason, GenerateOptions, Message, Piece, Usage } from "./api.js";
+// The shape of OpenAI's chat completions and embeddings over a TernClient, for programs written against the package
+// "openai". https://platform.openai.com/docs/api-reference/chat and .../embeddings
+import type { EmbedOptions, FinishReason, GenerateOptions, Message, Piece, Usage } from "./api.js";
 import { TernError } from "./errors.js";
 import type { TernClient } from "./tern.js";
 
@@ -50,6 +50,26 @@ export interface ChatCompletionChunk {
   usage?: OpenAiUsage;
 }
 
+export interface EmbeddingParams {
+  input: string | string[] | number[] | number[][]; // texts or tokens
+  model?: string; // any: there is one
+  encoding_format?: "float" | "base64"; // base64: of float32, little end first. Default: float
+  dimensions?: number; // those that the model has
+}
+
+export interface Embedding {
+  object: "embedding";
+  index: number;
+  embedding: number[] | string; // of length 1; a text when base64 was asked for
+}
+
+export interface CreateEmbeddingResponse {
+  object: "list";
+  data: Embedding[];
+  model: string;
+  usage: { prompt_tokens: number; total_tokens: number };
+}
+
 type Streaming = ChatCompletionParams & { stream: true };
 type Whole = ChatCompletionParams & { stream?: false };
 interface RequestOptions {
@@ -58,10 +78,48 @@ interface RequestOptions {
 
 export class OpenAiClient {
   readonly chat: { completions: Completions };
+  readonly embeddings: Embeddings;
 
   constructor(tern: TernClient) {
     this.chat = { completions: new Completions(tern) };
+    this.embeddings = new Embeddings(tern);
   }
+}
+
+export class Embeddings {
+  #tern: TernClient;
+
+  constructor(tern: TernClient) {
+    this.#tern = tern;
+  }
+
+  async create(params: EmbeddingParams, { signal }: RequestOptions = {}): Promise<CreateEmbeddingResponse> {
+    const options: EmbedOptions = signal === undefined ? {} : { signal };
+    const { vectors, promptTokens } = await this.#tern.embedAll(inputsOf(params.input), options);
+    const size = vectors[0]?.length ?? 0;
+    if (params.dimensions !== undefined && params.dimensions !== size) {
+      throw new TernError("unsupported", `"dimensions" is ${params.dimensions}, but the model's vectors have ${size}.`);
+    }
+    const encode = (vector: Float32Array) => (params.encoding_format === "base64" ? base64(vector) : [...vector]);
+    return {
+      object: "list",
+      data: vectors.map((vector, index) => ({ object: "embedding", index, embedding: encode(vector) })),
+      model: params.model ?? this.#tern.info.name,
+      usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+    };
+  }
+}
+
+function inputsOf(input: EmbeddingParams["input"]): (string | number[])[] {
+  if (typeof input === "string") return [input];
+  return typeof input[0] === "number" ? [input as number[]] : (input as string[] | number[][]);
+}
+
+function base64(vector: Float32Array): string {
+  const bytes = new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
 }
 
 export class Completions {

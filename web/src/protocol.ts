@@ -1,5 +1,5 @@
 // The messages between a page and the worker: a call with a number, then any events of it, then its result or error.
-import type { DeviceInfo, Progress, Source, TokenInfo, WorkerLoadOptions } from "./api.js";
+import type { DeviceInfo, Pooling, Progress, Source, TokenInfo, WorkerLoadOptions } from "./api.js";
 import type { Request } from "./engine.js";
 import type { TernErrorCode } from "./errors.js";
 import type { ThreadStart } from "./threads.js";
@@ -11,7 +11,7 @@ export type Operation =
   | { op: "cancel"; target: number }
   | { op: "tokenize"; text: string }
   | { op: "detokenize"; tokens: number[] }
-  | { op: "embed"; text: string }
+  | { op: "embed"; inputs: (string | number[])[]; pooling: Pooling; normalize: boolean }
   | { op: "stats" }
   | { op: "profile"; tokens: number }
   | { op: "close" };
@@ -31,6 +31,11 @@ export interface GenerateResult {
   firstToken: number; // ms
   decode: number;
   total: number;
+}
+
+export interface EmbedResult {
+  vectors: Float32Array[];
+  promptTokens: number; // of all inputs
 }
 
 export type CallEvent = { progress: Progress } | { delta: Delta };

@@ -1,6 +1,7 @@
 // TernClient: a model in a worker as the page sees it. All that happens here is messages; see host.ts for the work.
 import type {
   DeviceInfo,
+  EmbedOptions,
   FinishReason,
   GenerateOptions,
   LoadOptions,
@@ -16,7 +17,7 @@ import { Channel } from "./channel.js";
 import type { Request } from "./engine.js";
 import { aborted, TernError } from "./errors.js";
 import { OpenAiClient } from "./openai.js";
-import type { CallEvent, Delta, GenerateResult } from "./protocol.js";
+import type { CallEvent, Delta, EmbedResult, GenerateResult } from "./protocol.js";
 
 /// Ends what Channel talks to.
 export interface Connection {
@@ -60,8 +61,23 @@ export abstract class TernClient {
     return (await this.#call({ op: "detokenize", tokens: [...tokens] })) as string;
   }
 
-  async embed(text: string): Promise<Float32Array> {
-    return (await this.#call({ op: "embed", text })) as Float32Array;
+  /// Vectors that say what texts are about. Several go through the model side by side, up to `sequences` (LoadOptions).
+  async embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  async embed(texts: string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(texts: string | string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
+    const { vectors } = await this.embedAll(typeof texts === "string" ? [texts] : texts, options);
+    return typeof texts === "string" ? (vectors[0] as Float32Array) : vectors;
+  }
+
+  /// The same of texts or lists of token ids, with the number of their tokens.
+  async embedAll(inputs: (string | number[])[], options: EmbedOptions = {}): Promise<EmbedResult> {
+    const { pooling = "mean", normalize = true, signal } = options;
+    const { channel } = this.#connection;
+    if (signal?.aborted) throw aborted();
+    const { id, result } = channel.call({ op: "embed", inputs: [...inputs], pooling, normalize });
+    const cancel = () => void channel.call({ op: "cancel", target: id }).result.catch(() => undefined);
+    signal?.addEventListener("abort", cancel, { once: true });
+    return (await result.finally(() => signal?.removeEventListener("abort", cancel))) as EmbedResult;
   }
 
   async stats(): Promise<Stats> {

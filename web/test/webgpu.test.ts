@@ -134,6 +134,65 @@ test("a device with subgroup matrices gets kernels that compile", async () => {
   }
 });
 
+/// The native program's vector; raw, so that its length is compared as well.
+function nativeVector(path: string, tokens: number[], pooling: string, ...options: string[]): number[] {
+  const args = ["embed", path, "--tokens", tokens.join(), "--pooling", pooling, "--no-normalize", "--json", ...options];
+  const out = execFileSync(repositoryPath("build/tern"), args, { encoding: "utf8" });
+  return (JSON.parse(out) as { embeddings: [number[]] }).embeddings[0];
+}
+
+function distance(a: number[], b: number[]): number {
+  assert.equal(a.length, b.length);
+  return Math.hypot(...a.map((x, i) => x - (b[i] ?? NaN)));
+}
+
+test("hidden states are those of the reference, in chunks of every size", async () => {
+  const { ids } = readGolden("llama31-gqa-ropescale");
+  const path = `${goldenFolder}/llama31-gqa-ropescale`;
+  for (const chunk of [7, 64]) {
+    const engine = await open(path, { kv: "f32", chunk });
+    for (const pooling of ["mean", "last"] as const) {
+      const { embedding } = await engine.complete({ tokens: ids, embed: { pooling, normalize: false } });
+      const expected = nativeVector(path, ids, pooling, "--device", "ref", "--kv", "f32");
+      assert.ok(distance(embedding, expected) < kBound * Math.hypot(...expected), `${pooling}, chunks of ${chunk}`);
+    }
+  }
+});
+
+test("with int8 activations they are as near to f32's as on the CPU, or half as near again", async () => {
+  const tokens = Array.from({ length: 90 }, (_, i) => ((i * 37) % 200) + 3);
+  for (const chunk of [1, 16, 64]) {
+    const engine = await open(demo, { chunk, context: 128 });
+    for (const pooling of ["mean", "last"] as const) {
+      const exact = nativeVector(demo, tokens, pooling, "--device", "cpu", "--activations", "f32");
+      const allowed = 1.5 * distance(nativeVector(demo, tokens, pooling, "--device", "cpu"), exact);
+      const { embedding } = await engine.complete({ tokens, embed: { pooling, normalize: false } });
+      assert.ok(distance(embedding, exact) < allowed, `${pooling}, chunks of ${chunk}`);
+    }
+  }
+});
+
+test("a text is embedded beside an answer, which stays the same", async () => {
+  const engine = await open(demo, { max_seqs: 2, context: 256, chunk: 64 });
+  const request = { messages: [{ role: "user", content: "What is Tern?" }], temperature: 0, max_tokens: 12 };
+  const text = { prompt: "Tern runs language models. ".repeat(8), embed: {} };
+  const alone = [await engine.complete(request), await engine.complete(text)] as const;
+  const answer = engine.submit(request).id;
+  const embedded = engine.submit(text).id;
+  const tokens: number[] = [];
+  let embedding: number[] = [];
+  for (let idle = false; !idle; await engine.settled()) {
+    const pumped = engine.pump();
+    idle = pumped.idle;
+    for (const event of pumped.events) {
+      if (event.id === answer && event.token !== undefined) tokens.push(event.token);
+      if (event.id === embedded && event.embedding !== undefined) embedding = event.embedding;
+    }
+  }
+  assert.deepEqual(tokens, alone[0].tokens);
+  assert.ok(distance(embedding, alone[1].embedding) < 0.01, "of length 1; int8 activations in chunks of other sizes");
+});
+
 test("the demo model answers", async () => {
   const engine = await open(demo);
   const messages = [{ role: "user", content: "What is 2+2?" }];

@@ -55,6 +55,20 @@ Result<engine::SamplingOptions> sampling_of(const Json& json) {
   return s;
 }
 
+Result<std::optional<engine::EmbeddingOptions>> embedding_of(const Json& json) {
+  const Json* embed = json_find(json, "embed");
+  if (!embed) return std::nullopt;
+  if (!embed->is_object()) {
+    return fail(ErrorCode::kInvalidFile, "\"embed\" is JSON of type {}, expected an object.", embed->type_name());
+  }
+  const std::string pooling = TRY(json_string(*embed, "pooling", "mean"));
+  if (pooling != "mean" && pooling != "last") {
+    return fail(ErrorCode::kInvalidArgument, "\"pooling\" is \"{}\", allowed are mean and last.", pooling);
+  }
+  return engine::EmbeddingOptions{.pooling = pooling == "last" ? engine::Pooling::kLast : engine::Pooling::kMean,
+                                  .normalise = TRY(json_bool(*embed, "normalize", true))};
+}
+
 }  // namespace
 
 Result<std::vector<int32_t>> token_ids(const Json& object, std::string_view key) {
@@ -74,6 +88,7 @@ Result<engine::Request> parse_request(const engine::Model& model, std::string_vi
   request.max_tokens = TRY(json_u32(json, "max_tokens", UINT32_MAX));
   request.stop_tokens = TRY(token_ids(json, "stop_tokens"));
   request.ignore_eos = TRY(json_bool(json, "ignore_eos", false));
+  request.embedding = TRY(embedding_of(json));
   const Json* stops = TRY(json_list(json, "stop"));
   if (!stops) return request;
   for (const Json& stop : *stops) {

@@ -27,7 +27,7 @@ class Session {
   /// A request as in request_json.h. {"id", "prompt_tokens"}
   Result<Json> submit(std::string_view text);
   void cancel(engine::RequestId id);
-  /// {"idle": bool, "events": [{"id", "token" | "text" | "finished" | "device"}, ...]}
+  /// {"idle": bool, "events": [{"id", "token" | "text" | "embedding" | "finished" | "device"}, ...]}
   Result<Json> pump();
   Result<Json> stats() const;
   /// text: JSON, {"text"}, in which control tokens are text like any other. {"tokens": [ids]}, no BOS in front.
