@@ -35,7 +35,7 @@ export interface LoadOptions {
   onProgress?: (progress: Progress) => void;
   onDevice?: (device: DeviceInfo) => void; // the device was lost and another one took over
   wasm?: string | URL; // the module, where not the best one that lies beside the package shall run
-  worker?: () => Worker; // makes the worker, where the package comes from another origin
+  worker?: () => Worker; // makes a worker, the engine's or a thread's, where the package comes from another origin
 }
 
 export interface ModelInfo {
