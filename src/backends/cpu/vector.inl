@@ -48,13 +48,13 @@ inline vf at_most(vf x, vf high) {
   return x > high ? high : x;
 }
 
-/// One half, by the integer arithmetic of base/half.h on vectors.
+/// Halves in the low 16 bits of each lane, bitwise as base/half.h.
 inline vf halves_to_float(vi h) {
-  const vi magnitude = (h & 0x7fff) << 13;
+  // The sign stays where it is, exponent and mantissa move up by 13.
+  const vi placed = (h << 16 >> 3) & static_cast<int32_t>(0x8fffffff);
   // 2^112 moves the exponent's bias from 15 to 127 and makes subnormals normal; infinities and NaN need all ones.
-  const vf scaled = bits_to_float(magnitude) * 0x1p112f;
-  const vi bits = (h & 0x7fff) >= 0x7c00 ? (magnitude | 0x7f800000) : float_to_bits(scaled);
-  return bits_to_float(bits | ((h & 0x8000) << 16));
+  const vi bits = float_to_bits(bits_to_float(placed) * 0x1p112f);
+  return bits_to_float(bits | (((placed & 0x0fffffff) >= 0x0f800000) & 0x7f800000));
 }
 
 template <int N>
