@@ -1,10 +1,6 @@
 #include "io/gguf_writer.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -78,27 +74,10 @@ class Bytes {
   std::vector<std::byte> bytes_;
 };
 
-/// A device or a pipe: it is written to, where a file would be replaced.
-bool is_special(const std::string& path) {
-  struct stat status{};
-  return stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
-}
-
 }  // namespace
 
-GgufWriter::File::~File() {
-  if (!handle) return;
-  std::fclose(handle);
-  if (partial != path) std::remove(partial.c_str());
-}
-
 Result<GgufWriter> GgufWriter::create(const std::string& path) {
-  auto file = std::make_unique<File>();
-  file->path = path;
-  file->partial = is_special(path) ? path : path + ".partial";
-  file->handle = std::fopen(file->partial.c_str(), "wb");
-  if (!file->handle) return fail(ErrorCode::kIo, "Cannot create {}: {}.", file->partial, std::strerror(errno));
-  return GgufWriter(std::move(file));
+  return GgufWriter(TRY(OutputFile::create(path)));
 }
 
 Result<void> GgufWriter::add(std::string key, Metadata::Value value) {
@@ -176,21 +155,11 @@ Result<void> GgufWriter::finish() {
                 tensors_[current_].name, grouped(written_), grouped(tensors_[current_].length),
                 tensors_.size() - current_ - 1);
   }
-  std::FILE* const handle = std::exchange(file_->handle, nullptr);
-  const bool closed = std::fclose(handle) == 0;
-  const bool in_place = file_->partial == file_->path;
-  if (!closed || (!in_place && std::rename(file_->partial.c_str(), file_->path.c_str()) != 0)) {
-    const int error = errno;
-    if (!in_place) std::remove(file_->partial.c_str());
-    return fail(ErrorCode::kIo, "Cannot finish {}: {}.", file_->path, std::strerror(error));
-  }
-  return {};
+  return file_.finish();
 }
 
 Result<void> GgufWriter::write(std::span<const std::byte> bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file_->handle) != bytes.size()) {
-    return fail(ErrorCode::kIo, "Cannot write {}: {}. Is the disk full?", file_->partial, std::strerror(errno));
-  }
+  TRY(file_.write(bytes));
   position_ += bytes.size();
   return {};
 }

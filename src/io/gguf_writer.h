@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
-#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,13 +10,13 @@
 #include "base/result.h"
 #include "formats/format.h"
 #include "io/metadata.h"
+#include "io/output_file.h"
 
 namespace tern::io {
 
 class GgufWriter {
  public:
-  /// Writes to "<path>.partial"; finish() gives it its name, so a file of that name is always complete.
-  /// Errors: kIo when the file cannot be created.
+  /// The file gets its name in finish() (OutputFile). Errors: kIo when it cannot be created.
   static Result<GgufWriter> create(const std::string& path);
 
   /// Before write_header(). Errors: kInvalidArgument for a key that is taken, empty or longer than 65535 bytes.
@@ -40,11 +38,6 @@ class GgufWriter {
   Result<void> finish();
 
  private:
-  struct File {
-    std::string path, partial;
-    std::FILE* handle = nullptr;
-    ~File();  // removes what was not finished
-  };
   struct Tensor {
     std::string name;
     Format format;
@@ -52,11 +45,11 @@ class GgufWriter {
     uint64_t offset, length;
   };
 
-  explicit GgufWriter(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  explicit GgufWriter(OutputFile file) : file_(std::move(file)) {}
   Result<void> write(std::span<const std::byte> bytes);
   Result<void> pad();
 
-  std::unique_ptr<File> file_;
+  OutputFile file_;
   Metadata metadata_;
   std::vector<Tensor> tensors_;
   uint64_t data_bytes_ = 0;  // where the next declared tensor begins

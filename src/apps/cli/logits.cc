@@ -70,10 +70,12 @@ Result<int> logits(const LogitsOptions& options) {
   const OpenedModel opened = TRY(open_model(model_options, engine_options));
   NpyWriter writer = TRY(NpyWriter::create(options.out, tokens.size(), opened.model->hparams.vocab));
   ProgressBar bar("logits");
+  Result<void> wrote;
   TRY(engine::run_logits(*opened.model, tokens, options.model.chunk, [&](uint32_t row, std::span<const float> values) {
-    writer.row(values);
+    if (wrote) wrote = writer.row(values);
     bar.update(row + 1, tokens.size());
   }));
+  TRY(std::move(wrote));
   TRY(writer.finish());
   return kOk;
 }
