@@ -127,6 +127,13 @@ class MemorySource final : public ByteSource {
   std::vector<std::byte> bytes_;
 };
 
+// O_NONBLOCK means nothing for files, but a pipe would keep open() waiting for somebody who writes to it.
+#ifdef __wasi__
+constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC;
+#else
+constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+#endif
+
 std::unexpected<Error> cannot_open(const std::string& path) {
   if (errno == ENOENT || errno == ENOTDIR) {
     return fail(ErrorCode::kNotFound, "There is no file or folder {}.", path);
@@ -137,7 +144,7 @@ std::unexpected<Error> cannot_open(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<ByteSource>> open_file(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(path.c_str(), kOpenFlags);
   if (fd < 0) return cannot_open(path);
   struct stat status = {};
   std::string problem;

@@ -20,6 +20,9 @@ Result<void> check_disjoint(std::vector<ByteRange>& ranges) {
   for (size_t i = 1; i < ranges.size(); ++i) {
     const ByteRange &a = ranges[i - 1], &b = ranges[i];
     if (b.begin < a.end) {
+      if (a.name == b.name) {
+        return fail(ErrorCode::kInvalidFile, "Tensor {} appears twice, every name must be unique.", printable(a.name));
+      }
       return fail(
           ErrorCode::kInvalidFile, "Tensors {} (bytes {} to {}) and {} (bytes {} to {}) overlap. The file is damaged.",
           printable(a.name), grouped(a.begin), grouped(a.end), printable(b.name), grouped(b.begin), grouped(b.end));

@@ -133,6 +133,13 @@ TEST(GgufBad, DuplicateTensors) {
   expect_error(read_gguf(std::move(parts)), ErrorCode::kInvalidFile, {"t appears twice", "while loading bad.gguf"});
 }
 
+TEST(GgufBad, DuplicateTensorsInOnePlace) {
+  GgufBytes file;
+  file.tensor("t", {4}, 0).tensor("t", {4}, 0);
+  file.data.assign(32, '\0');
+  expect_bad(file.build(), {"t appears twice"});
+}
+
 TEST(GgufBad, Bool2) {
   GgufBytes file = good();
   file.key("flag", 7, Bytes().u8(2));

@@ -1,6 +1,8 @@
 // open_model(): every way to name a model, and every file that is none.
 #include "io/model_files.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "io/file.h"
@@ -94,6 +96,8 @@ TEST(OpenModelBad, PathsThatLeadNowhere) {
   dir.write("empty.gguf", "");
   expect_error(open_model(dir.path("empty.gguf")), ErrorCode::kInvalidFile, {"empty (0 bytes)"});
   expect_error(open_model("/dev/null"), ErrorCode::kInvalidFile, {"not a regular file"});
+  ASSERT_EQ(mkfifo(dir.path("pipe.gguf").c_str(), 0600), 0);
+  expect_error(open_model(dir.path("pipe.gguf")), ErrorCode::kInvalidFile, {"not a regular file"});  // and no waiting
 }
 
 TEST(OpenModelBad, UnreadableFile) {
