@@ -107,7 +107,6 @@ Result<ModelText> read_text(const io::ModelFiles& files) {
     } else if (parsed.error().code == ErrorCode::kUnsupported) {
       if (out.text_problem.empty()) out.text_problem = parsed.error().to_string();
     } else {
-      parsed.error().context.push_back("while reading the chat template");
       return std::unexpected(std::move(parsed).error());
     }
   }

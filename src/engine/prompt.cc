@@ -39,8 +39,8 @@ Result<std::vector<int32_t>> encode_chat(const Model& model, const Json& message
   if (tokenizer.bos() >= 0) options.bos_token = tokenizer.name_of(tokenizer.bos());
   if (tokenizer.eos() >= 0) options.eos_token = tokenizer.name_of(tokenizer.eos());
   const text::Guard guard = TRY(text::Guard::make(tokenizer, messages));
-  const std::string rendered =
-      TRY_CTX(model.chat_template->render(guard.mark(messages), options), "while rendering the chat template");
+  const std::string rendered = TRY_CTX(model.chat_template->render(guard.mark(messages), options),
+                                       "while preparing a prompt for {}", model.files.name);
   const auto [prompt, barriers] = guard.take_marks(rendered);
   return encode(model, prompt, {.special = true, .barriers = barriers});
 }

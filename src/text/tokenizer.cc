@@ -28,8 +28,8 @@ bool is_special(TokenType type) {
 
 Result<void> check_id(std::string_view name, int32_t id, size_t vocab_size) {
   if (id >= -1 && id < static_cast<int64_t>(vocab_size)) return {};
-  return fail(ErrorCode::kInvalidFile, "The {} token has id {}, but the vocabulary has {} tokens.", name, id,
-              vocab_size);
+  return fail(ErrorCode::kInvalidFile, "The {} token has id {}, allowed are those of the vocabulary, 0 to {}.", name, id,
+              vocab_size - 1);
 }
 
 Result<void> check_ids(const TokenizerSpec& spec) {
@@ -152,9 +152,8 @@ Result<std::unique_ptr<Tokenizer>> make_tokenizer(TokenizerSpec spec) {
     for (const Kind& k : kKinds) known += fmt::format("{}\"{}\"", known.empty() ? "" : ", ", k.name);
     return fail(ErrorCode::kUnsupported, "The tokenizer is of kind \"{}\"; Tern knows {}.", spec.kind, known);
   }
-  if (spec.tokens.empty()) return fail(ErrorCode::kInvalidFile, "The vocabulary is empty.");
-  if (spec.tokens.size() > INT32_MAX) {
-    return fail(ErrorCode::kInvalidFile, "The vocabulary has {} tokens, at most {} are allowed.", spec.tokens.size(),
+  if (spec.tokens.empty() || spec.tokens.size() > INT32_MAX) {
+    return fail(ErrorCode::kInvalidFile, "The vocabulary has {} tokens, allowed are 1 to {}.", spec.tokens.size(),
                 INT32_MAX);
   }
   TRY(check_types(spec));

@@ -83,7 +83,7 @@ TEST(Tokenizer, BadSpecificationsGiveOneClearError) {
   const Bad cases[] = {
       {"kind", [](TokenizerSpec& s) { s.kind = "unigram"; }, ErrorCode::kUnsupported, "Tern knows \"bpe\", \"gpt2\""},
       {"pre", [](TokenizerSpec& s) { s.pre = "tekken"; }, ErrorCode::kUnsupported, "\"tekken\"; Tern knows llama-bpe"},
-      {"empty", [](TokenizerSpec& s) { s.tokens.clear(); }, ErrorCode::kInvalidFile, "The vocabulary is empty."},
+      {"empty", [](TokenizerSpec& s) { s.tokens.clear(); }, ErrorCode::kInvalidFile, "The vocabulary has 0 tokens, allowed are 1 to"},
       {"types", [](TokenizerSpec& s) { s.types.pop_back(); }, ErrorCode::kInvalidFile, "9 tokens but 8 token types"},
       {"type 0", [](TokenizerSpec& s) { s.types[2] = TokenType(0); }, ErrorCode::kInvalidFile, "Token 2 has type 0"},
       {"type 7", [](TokenizerSpec& s) { s.types[2] = TokenType(7); }, ErrorCode::kInvalidFile, "Token 2 has type 7"},
@@ -91,7 +91,7 @@ TEST(Tokenizer, BadSpecificationsGiveOneClearError) {
       {"twice", [](TokenizerSpec& s) { s.tokens[1] = s.tokens[0]; }, ErrorCode::kInvalidFile,
        "Tokens 0 and 1 are both \"a\""},
       {"bos", [](TokenizerSpec& s) { s.bos = 9; }, ErrorCode::kInvalidFile,
-       "BOS token has id 9, but the vocabulary has 9"},
+       "BOS token has id 9, allowed are those of the vocabulary, 0 to 8"},
       {"eos", [](TokenizerSpec& s) { s.eos = -2; }, ErrorCode::kInvalidFile, "EOS token has id -2"},
       {"eot", [](TokenizerSpec& s) { s.eot = INT32_MAX; }, ErrorCode::kInvalidFile,
        "end-of-turn token has id 2147483647"},
