@@ -36,12 +36,11 @@ std::string grouped(uint64_t value) {
   return digits;
 }
 
-std::string printable(std::string_view text) {
-  constexpr size_t kMax = 100;
+std::string printable(std::string_view text, size_t max) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
     const size_t n = shown_bytes(text.substr(i));
-    if (i + n > kMax || i == kMax) return out + "...";
+    if (i + n > max || i == max) return out + "...";
     if (n > 0) {
       out += text.substr(i, n);
       i += n;

@@ -11,8 +11,8 @@ namespace tern::io {
 std::string grouped(uint64_t value);
 
 /// Names come from files: what is no visible character of valid UTF-8 becomes \xNN (a terminal must not obey a file),
-/// and more than 100 bytes are cut with "...".
-std::string printable(std::string_view text);
+/// and more than `max` bytes are cut with "...".
+std::string printable(std::string_view text, size_t max = 100);
 
 /// {4096, 128} -> "[4096, 128]".
 template <class Range>

@@ -1,12 +1,14 @@
 """What people really pass: pages instead of models, half a download, a typo. Exit code 2 and one line that helps."""
 import json
+import os
 import pathlib
 import shutil
 import struct
+import subprocess
 import tempfile
 import unittest
 
-from support import DEMO, GOLDEN, tern, tern_ok
+from support import DEMO, GOLDEN, TERN, tern, tern_ok
 
 
 class BadInputTest(unittest.TestCase):
@@ -115,10 +117,12 @@ class BadInputTest(unittest.TestCase):
     def test_values_that_do_not_work(self):
         for option, value in (("-n", "many"), ("--device", "npu"), ("--threads", "-1"), ("--kv", "f33"),
                               ("--chunk", "0"), ("--temperature", "-1"), ("--top-p", "2"), ("--logit-bias", "13"),
-                              ("--seed", "x"), ("--isa", "sse9"), ("--stop-token", "-4"), ("--context", "1e3")):
+                              ("--seed", "x"), ("--seed", "-1"), ("--seed", "18446744073709551616"),
+                              ("--isa", "sse9"), ("--stop-token", "-4"), ("--context", "1e3")):
             with self.subTest(option=option):
                 self.refused("run", self.good, "--tokens", "1", "--json", option, value, words=[value])
         self.refused("run", self.good, "--tokens", "1", "-n", words=["--max-tokens needs a value"])
+        self.refused("run", self.good, "--tokens", "1", "-n", "1", "-n", "2", words=["--max-tokens is given more than"])
 
     def test_token_lists(self):
         self.refused("run", self.good, "--tokens", "1,two", "--json", words=['"two"'])
@@ -150,6 +154,22 @@ class BadInputTest(unittest.TestCase):
         for messages in ("[{]", "[]", "3", '[{"role": 3}]', '[{"content": "no role"}]'):
             self.refused("run", DEMO, "--messages", messages, "--json", words=["--messages"])
         self.refused("run", DEMO, "-p", "a", "--tokens", "1", words=["--tokens"])
+
+    @unittest.skipUnless(DEMO.exists(), "skipped because the demo model is missing")
+    def test_a_folder_as_standard_input(self):
+        done = subprocess.run([TERN, "tokenize", DEMO], stdin=os.open(self.dir, os.O_RDONLY), capture_output=True)
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b"Standard input cannot be read: Is a directory", done.stderr)
+
+    @unittest.skipUnless(DEMO.exists(), "skipped because the demo model is missing")
+    def test_pieces_of_tokenizers_cannot_command_the_terminal(self):
+        # Two tokens of the demo model become one and the same, with an escape sequence in it.
+        data = DEMO.read_bytes()
+        for piece in (b"Tuesday", b"January"):
+            self.assertEqual(data.count(struct.pack("<Q", 7) + piece), 1)
+            data = data.replace(struct.pack("<Q", 7) + piece, struct.pack("<Q", 7) + b"\x1b[31mX\n")
+        message = self.refused("run", self.write("escape.gguf", data), "-p", "x", words=["are both", "\\x1b"])
+        self.assertNotIn("\x1b", message)
 
     def test_names_from_files_cannot_command_the_terminal(self):
         tensor = b"\x1b[31mred\x07"

@@ -178,6 +178,18 @@ class TerminalTest(unittest.TestCase):
             with open(os.path.join(terminal.home.name, "tern", "history")) as history:
                 self.assertIn("2", history.read())
 
+    def test_a_message_of_several_lines_comes_back_by_arrow_up(self):
+        with Terminal("chat", DEMO, "--greedy") as terminal:
+            at = terminal.wait_for_prompt()
+            terminal.send('"""What is\n')
+            at = terminal.wait_for(". ", at)
+            terminal.send('2 + 3?"""\n')
+            at = terminal.wait_for_prompt(terminal.wait_for("tok/s", at))
+            terminal.send("\x1b[A")
+            at = terminal.wait_for("What is\r\n2 + 3?", at)
+            terminal.send("\n")
+            terminal.wait_for("tok/s", at)
+
     def test_colours_only_where_they_are_seen(self):
         with Terminal("chat", DEMO, "--greedy") as terminal:
             terminal.wait_for_prompt()

@@ -1,5 +1,6 @@
 """What scripts rely on: JSON alone on stdout, its fields, ids that go the way there and back, seeds."""
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -85,6 +86,20 @@ class ModelWithoutTextTest(ShapeTest):
         self.assertEqual((arrays[0].shape, arrays[0].dtype), ((40, 512), np.float32))
         for other in arrays[1:]:
             np.testing.assert_array_equal(arrays[0], other)
+
+    def test_logits_into_a_pipe_and_a_full_device(self):
+        plain, pipe, full = self.out / "plain.npy", self.out / "pipe.npy", self.out / "full.npy"
+        tern_ok("logits", self.model, "--tokens", "1,2,3", "--out", plain)
+        os.mkfifo(pipe)
+        process = subprocess.Popen([TERN, "logits", self.model, "--tokens", "1,2,3", "--out", pipe])
+        self.assertEqual(pipe.read_bytes(), plain.read_bytes())
+        self.assertEqual(process.wait(60), 0)
+        self.assertTrue(pipe.is_fifo(), "the pipe was replaced by a file")
+        full.symlink_to("/dev/full")
+        done = tern("logits", self.model, "--tokens", "1,2,3", "--out", full)
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("No space left", done.stderr.decode())
+        self.assertTrue(full.is_char_device(), "the device was replaced by a file")
 
     def test_compare_with_ref(self):
         within = r"all \d+ values that both compute are within --tolerance 0.05"
@@ -184,6 +199,17 @@ class ModelWithoutTextTest(ShapeTest):
         self.assertIn("attention", tern_ok("info", self.model, "--dump-plan").decode())
         for name in ("mixtral", "gemma3", "llama3-awq-g128"):
             self.assertIn("architecture", tern_ok("info", GOLDEN / name).decode())
+
+    def test_output_that_is_lost_is_no_success(self):
+        for args in (["info", self.model], ["info", self.model, "--dump-plan"], ["info", self.model, "--json"],
+                     ["run", self.model, "--tokens", "1", "-n", 2], ["run", self.model, "--tokens", "1", "--json"],
+                     ["--help"], ["bench", self.model, "-p", 8, "-n", 2, "-r", 1, "--json"]):
+            for where in (">/dev/full", ">&-"):
+                with self.subTest(args=args, where=where):
+                    command = ["bash", "-c", f'"$0" "$@" {where}', TERN, *map(str, args)]
+                    done = subprocess.run(command, capture_output=True, timeout=60)
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertEqual(done.stderr, b"tern: Standard output cannot be written. Is the disk full?\n")
 
     def test_help_of_every_command_has_examples(self):
         for command in ("chat", "run", "embed", "info", "tokenize", "logits", "perplexity", "bench", "convert",

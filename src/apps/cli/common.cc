@@ -68,11 +68,13 @@ Result<void> set_memory_limit(const std::string& text, engine::EngineOptions& en
 }  // namespace
 
 int report(const Error& error) {
-  fflush(stdout);
-  fmt::print(stderr, "{} {}\n", styled("tern:", Style::kRed, 2), error.to_string());
   const bool input = error.code == ErrorCode::kInvalidArgument || error.code == ErrorCode::kInvalidFile ||
                      error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kNotFound ||
                      error.code == ErrorCode::kOutOfMemory;
+  // What files say of themselves is in the message; a compiler's words about a shader may have several lines.
+  const std::string text = input ? io::printable(error.to_string(), SIZE_MAX) : error.to_string();
+  fflush(stdout);
+  fputs(fmt::format("{} {}\n", styled("tern:", Style::kRed, 2), text).c_str(), stderr);  // fmt::print may throw
   return input ? kBadInput : kFailed;
 }
 
@@ -120,6 +122,17 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->group(group);
 }
 
+CLI::Validator is_seed() {
+  const auto check = [](std::string& text) -> std::string {
+    uint64_t seed = 0;
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, seed);
+    if (error == std::errc() && rest == end) return {};
+    return fmt::format("\"{}\" is no number from 0 to {}", text, UINT64_MAX);
+  };
+  return {check, "", "seed"};
+}
+
 void add_trace_option(CLI::App& command, ModelOptions& options) {
   command.add_option("--trace", options.trace, "Write what every thread does when to a file for ui.perfetto.dev (cpu)")
       ->type_name("FILE");
@@ -148,7 +161,8 @@ using MakeBackend = std::function<Result<std::unique_ptr<backends::Backend>>(std
 
 /// What --device auto chose, where somebody is reading.
 void say_device(std::string_view text) {
-  if (isatty(STDERR_FILENO)) fmt::print(stderr, "{}\n", styled(fmt::format("Running {}", text), Style::kDim, 2));
+  if (!isatty(STDERR_FILENO)) return;
+  fmt::print(stderr, "{}\n", styled("Running " + io::printable(text, SIZE_MAX), Style::kDim, 2));
 }
 
 Result<OpenedModel> load(const ModelOptions& options, const engine::EngineOptions& engine, const std::string& device,
@@ -238,7 +252,11 @@ Result<std::vector<int32_t>> parse_token_list(std::string_view list) {
 }
 
 Result<std::string> read_text(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  if (path == "-") {
+    std::string text(std::istreambuf_iterator<char>(std::cin), {});
+    if (!ferror(stdin)) return text;
+    return fail(ErrorCode::kNotFound, "Standard input cannot be read: {}.", strerror(errno));
+  }
   if (io::is_directory(path)) return fail(ErrorCode::kNotFound, "{} is a folder, expected a file.", path);
   std::ifstream file(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(file), {});

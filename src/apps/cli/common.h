@@ -36,6 +36,9 @@ struct ModelOptions {
   bool expose_values = false;  // no option: for comparisons (graph::Target)
 };
 
+/// For --seed: CLI11 takes -1 for 2^64 - 1, and what is larger as well.
+CLI::Validator is_seed();
+
 /// Default of --chunk where a step gives logits for all of its tokens: 64 rows of a vocabulary of 128,256 take 33 MB.
 inline constexpr uint32_t kLogitsChunk = 64;
 
@@ -71,7 +74,7 @@ Result<std::vector<int32_t>> parse_tokens(const std::string& text);
 /// Ids separated by commas or white space, perhaps in brackets. Errors: kInvalidArgument naming the piece.
 Result<std::vector<int32_t>> parse_token_list(std::string_view list);
 
-Result<std::string> read_text(const std::string& path);  // "-": stdin
+Result<std::string> read_text(const std::string& path);  // "-": stdin. Errors: kNotFound
 /// Ctrl-C ended the command before `file` was written.
 std::unexpected<Error> stopped(const std::string& file);
 /// The model cannot do what text needs. problem: Model::text_problem.

@@ -11,6 +11,7 @@
 #include "apps/cli/target_format.h"
 #include "apps/cli/terminal.h"
 #include "io/gguf_writer.h"
+#include "io/text.h"
 #include "models/common/export.h"
 
 namespace tern::cli {
@@ -89,7 +90,7 @@ Result<void> add_metadata(io::GgufWriter& writer, const models::Export& model, c
   const auto embedding = std::ranges::find(model.tensors, "token_embd.weight", &models::ModelTensor::name);
   ASSERT(embedding != model.tensors.end());
   const GgufText text = TRY_CTX(gguf_text(files, embedding->shape[0]), "while reading the tokenizer");
-  if (!text.problem.empty()) fmt::print(stderr, "The file gets no tokenizer: {}\n", text.problem);
+  if (!text.problem.empty()) fmt::print(stderr, "The file gets no tokenizer: {}\n", io::printable(text.problem, 1000));
   for (const io::Metadata::Entry& entry : text.metadata) TRY(writer.add(entry.key, entry.value));
   return {};
 }

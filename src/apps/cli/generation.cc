@@ -38,7 +38,7 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
   command.add_option("--logit-bias", options.logit_bias, "ID:BIAS, added to a token's logit; repeatable")
       ->allow_extra_args(false)
       ->group(group);
-  command.add_option("--seed", s.seed, "Same seed, same text; default: random")->group(group);
+  command.add_option("--seed", s.seed, "Same seed, same text; default: random")->check(is_seed())->group(group);
   command.add_option("-n,--max-tokens", options.max_tokens, "Tokens to generate at most; 0: until the model ends")
       ->capture_default_str();
   command.add_option("--stop", options.stop, "Stop before this text; repeatable")->allow_extra_args(false);

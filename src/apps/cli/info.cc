@@ -128,7 +128,8 @@ std::string windows_text(const std::vector<uint32_t>& windows) {
 }
 
 std::string text_summary(const engine::ModelText& text) {
-  if (!text.tokenizer) return text.text_problem.empty() ? "none; token ids only" : text.text_problem;
+  if (!text.tokenizer)
+    return text.text_problem.empty() ? "none; token ids only" : io::printable(text.text_problem, 1000);
   std::vector<std::string> ends;
   for (const int32_t id : text.end_tokens) ends.push_back(io::printable(text.tokenizer->name_of(id)));
   return fmt::format("{} tokens{}, answers end at {}", text.tokenizer->vocab_size(),

@@ -164,7 +164,7 @@ void add_synth(CLI::App& app, int& exit_code) {
   command
       ->add_option("-f,--format", options->format, "Format of the matrices: " + target_format_names(/*encode=*/false))
       ->capture_default_str();
-  command->add_option("--seed", options->seed, "Same seed, same bytes")->capture_default_str();
+  command->add_option("--seed", options->seed, "Same seed, same bytes")->check(is_seed())->capture_default_str();
   command->footer(
       "Examples:\n"
       "  tern synth llama-3.2-1b --format q4_0 -o 1b.gguf    0.7 GB, then: tern bench 1b.gguf\n"

@@ -85,8 +85,9 @@ class HelpFormatter : public CLI::Formatter {
   }
 
   std::string make_option_desc(const CLI::Option* option) const override {
-    const std::string value = option->get_default_str();
-    return option->get_description() + (value.empty() ? "" : fmt::format(" [{}]", value));
+    std::string value = option->get_default_str();
+    if (!value.empty() && !value.starts_with('[')) value = "[" + value + "]";  // a list has its own
+    return option->get_description() + (value.empty() ? "" : " " + value);
   }
 
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
@@ -107,6 +108,9 @@ std::string value_problem(const CLI::ParseError& error) {
   }
   if (what.find(" required ") != what.npos && what.ends_with(" missing")) {
     return fmt::format("{} needs a value.", what.substr(0, what.find(':')));
+  }
+  if (const size_t colon = what.find(": At Most 1 required"); colon != what.npos) {
+    return fmt::format("{} is given more than once.", what.substr(0, colon));
   }
   return one_line(what);
 }
