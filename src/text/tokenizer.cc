@@ -28,8 +28,8 @@ bool is_special(TokenType type) {
 
 Result<void> check_id(std::string_view name, int32_t id, size_t vocab_size) {
   if (id >= -1 && id < static_cast<int64_t>(vocab_size)) return {};
-  return fail(ErrorCode::kInvalidFile, "The {} token has id {}, allowed are those of the vocabulary, 0 to {}.", name, id,
-              vocab_size - 1);
+  return fail(ErrorCode::kInvalidFile, "The {} token has id {}, allowed are those of the vocabulary, 0 to {}.", name,
+              id, vocab_size - 1);
 }
 
 Result<void> check_ids(const TokenizerSpec& spec) {

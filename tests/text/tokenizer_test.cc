@@ -83,7 +83,8 @@ TEST(Tokenizer, BadSpecificationsGiveOneClearError) {
   const Bad cases[] = {
       {"kind", [](TokenizerSpec& s) { s.kind = "unigram"; }, ErrorCode::kUnsupported, "Tern knows \"bpe\", \"gpt2\""},
       {"pre", [](TokenizerSpec& s) { s.pre = "tekken"; }, ErrorCode::kUnsupported, "\"tekken\"; Tern knows llama-bpe"},
-      {"empty", [](TokenizerSpec& s) { s.tokens.clear(); }, ErrorCode::kInvalidFile, "The vocabulary has 0 tokens, allowed are 1 to"},
+      {"empty", [](TokenizerSpec& s) { s.tokens.clear(); }, ErrorCode::kInvalidFile,
+       "The vocabulary has 0 tokens, allowed are 1 to"},
       {"types", [](TokenizerSpec& s) { s.types.pop_back(); }, ErrorCode::kInvalidFile, "9 tokens but 8 token types"},
       {"type 0", [](TokenizerSpec& s) { s.types[2] = TokenType(0); }, ErrorCode::kInvalidFile, "Token 2 has type 0"},
       {"type 7", [](TokenizerSpec& s) { s.types[2] = TokenType(7); }, ErrorCode::kInvalidFile, "Token 2 has type 7"},
