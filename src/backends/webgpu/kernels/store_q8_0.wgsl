@@ -3,7 +3,7 @@
 fn code_word(x: vec4<f32>, inverse: f32) -> u32 {
   let rounded = round(clamp(x * inverse, vec4<f32>(-127.0), vec4<f32>(127.0)));
   let codes = bitcast<vec4<u32>>(vec4<i32>(rounded)) & vec4<u32>(255u);
-  return codes.x | codes.y << 8u | codes.z << 16u | codes.w << 24u;
+  return codes.x | (codes.y << 8u) | (codes.z << 16u) | (codes.w << 24u);
 }
 
 fn store(page: u32, at: u32, t: u32, col: u32, position: u32) {
