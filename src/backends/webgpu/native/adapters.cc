@@ -82,12 +82,11 @@ Adapter describe(const WgpuApi& api, WGPUAdapter handle) {
   return out;
 }
 
-/// Vulkan, Metal and Direct3D 12: OpenGL lacks what kernels need.
-Result<std::vector<Adapter>> adapters(const WgpuApi& api, WGPUInstance instance) {
+Result<std::vector<Adapter>> adapters(const WgpuApi& api) {
   WGPUInstanceEnumerateAdapterOptions options{};
-  options.backends = WGPUInstanceBackend_Vulkan | WGPUInstanceBackend_Metal | WGPUInstanceBackend_DX12;
-  std::vector<WGPUAdapter> handles(api.enumerate_adapters(instance, &options, nullptr));
-  handles.resize(api.enumerate_adapters(instance, &options, handles.data()));
+  options.backends = WgpuApi::kBackends;
+  std::vector<WGPUAdapter> handles(api.enumerate_adapters(api.instance, &options, nullptr));
+  handles.resize(api.enumerate_adapters(api.instance, &options, handles.data()));
   std::vector<Adapter> out;
   for (const WGPUAdapter handle : handles) out.push_back(describe(api, handle));
   // Insertion keeps equals in their order; libstdc++ 12's stable_sort warns under clang.
@@ -118,13 +117,11 @@ void weaken(Adapter& adapter, const NativeOptions& options) {
 
 Result<std::vector<AdapterFacts>> list_adapters() {
   const WgpuApi& api = *TRY(WgpuApi::load());
-  const WGPUInstance instance = api.create_instance(nullptr);
   std::vector<AdapterFacts> out;
-  for (const Adapter& adapter : TRY(adapters(api, instance))) {
+  for (const Adapter& adapter : TRY(adapters(api))) {
     out.push_back(adapter.facts);
     api.release_adapter(adapter.handle);
   }
-  api.release_instance(instance);
   return out;
 }
 
@@ -147,30 +144,26 @@ bool may_have_hardware() {
 
 Result<std::unique_ptr<Device>> open_adapter(size_t index) {
   const WgpuApi& api = *TRY(WgpuApi::load());
-  const WGPUInstance instance = api.create_instance(nullptr);
-  const std::vector<Adapter> found = TRY(adapters(api, instance));
+  const std::vector<Adapter> found = TRY(adapters(api));
   for (size_t i = 0; i < found.size(); ++i) {
     if (i != index) api.release_adapter(found[i].handle);
   }
   if (index < found.size()) {
     const Adapter& adapter = found[index];
-    return NativeDevice::open(api, instance, adapter.handle, adapter.limits, adapter.facts.target);
+    return NativeDevice::open(api, adapter.handle, adapter.limits, adapter.facts.target);
   }
-  api.release_instance(instance);
   return fail(ErrorCode::kNotFound, "There is no GPU {}; {} adapters were found.", index, found.size());
 }
 
 Result<std::unique_ptr<Device>> open_native_device(bool software, const NativeOptions& options) {
   if (!software && !may_have_hardware()) return fail(ErrorCode::kNotFound, "There is no GPU.");
   const WgpuApi& api = *TRY(WgpuApi::load());
-  const WGPUInstance instance = api.create_instance(nullptr);
-  std::vector<Adapter> found = TRY(adapters(api, instance));
+  std::vector<Adapter> found = TRY(adapters(api));
   for (Adapter& adapter : found) {
     if (adapter.facts.target.gpu.software && !software) continue;
     weaken(adapter, options);
-    return NativeDevice::open(api, instance, adapter.handle, adapter.limits, adapter.facts.target);
+    return NativeDevice::open(api, adapter.handle, adapter.limits, adapter.facts.target);
   }
-  api.release_instance(instance);
   return fail(ErrorCode::kNotFound, "There is no GPU: {} adapters were found{}.", found.size(),
               found.empty() || software ? "" : ", all of them software");
 }

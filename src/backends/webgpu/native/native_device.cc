@@ -30,14 +30,14 @@ void on_scope(WGPUPopErrorScopeStatus, WGPUErrorType type, WGPUStringView messag
 }
 
 /// The message of the error scope that was pushed last; empty when there was none.
-std::string pop_error(const WgpuApi& api, WGPUInstance instance, WGPUDevice device) {
+std::string pop_error(const WgpuApi& api, WGPUDevice device) {
   Scope scope;
   WGPUPopErrorScopeCallbackInfo callback{};
   callback.mode = WGPUCallbackMode_AllowProcessEvents;
   callback.callback = on_scope;
   callback.userdata1 = &scope;
   api.pop_error_scope(device, callback);
-  while (!scope.is_done) api.process_events(instance);
+  while (!scope.is_done) api.process_events(api.instance);
   return scope.message;
 }
 
@@ -56,9 +56,9 @@ void NativeDevice::on_lost(const WGPUDevice*, WGPUDeviceLostReason reason, WGPUS
   if (reason != WGPUDeviceLostReason_Destroyed) static_cast<NativeDevice*>(self)->lost_ = true;
 }
 
-Result<std::unique_ptr<Device>> NativeDevice::open(const WgpuApi& api, WGPUInstance instance, WGPUAdapter adapter,
-                                                   const WGPULimits& limits, const graph::Target& target) {
-  std::unique_ptr<NativeDevice> out(new NativeDevice(api, instance, target));
+Result<std::unique_ptr<Device>> NativeDevice::open(const WgpuApi& api, WGPUAdapter adapter, const WGPULimits& limits,
+                                                   const graph::Target& target) {
+  std::unique_ptr<NativeDevice> out(new NativeDevice(api, target));
   std::vector<WGPUFeatureName> features;
   if (target.gpu.f16) features.push_back(WGPUFeatureName_ShaderF16);
   if (target.gpu.subgroups) {
@@ -97,7 +97,6 @@ NativeDevice::~NativeDevice() {
   for (Buffer& buffer : buffers_) drop(buffer);
   if (queue_ != nullptr) api_.release_queue(queue_);
   if (device_ != nullptr) api_.release_device(device_);
-  api_.release_instance(instance_);
 }
 
 Result<void> NativeDevice::take_error(std::string_view doing) {
@@ -118,8 +117,8 @@ Result<NativeDevice::Buffer> NativeDevice::make_buffer(uint64_t bytes, WGPUBuffe
   api_.push_error_scope(device_, WGPUErrorFilter_Validation);
   api_.push_error_scope(device_, WGPUErrorFilter_OutOfMemory);
   Buffer out{api_.create_buffer(device_, &descriptor), bytes};
-  const std::string memory = pop_error(api_, instance_, device_);
-  const std::string other = pop_error(api_, instance_, device_);
+  const std::string memory = pop_error(api_, device_);
+  const std::string other = pop_error(api_, device_);
   if (memory.empty() && other.empty()) return out;
   drop(out);
   return fail(ErrorCode::kOutOfMemory, "{} has no memory for a buffer of {} bytes: {}", target_.device, bytes,
@@ -241,7 +240,7 @@ Result<uint64_t> NativeDevice::submit(uint32_t plan, const graph::StepCounts& n,
   record(loaded, n, encoder);
   const Result<void> readback = record_readback(loaded, n, outputs, encoder, slot);
   const WGPUCommandBuffer commands = api_.finish(encoder, nullptr);
-  const std::string error = pop_error(api_, instance_, device_);  // submitting invalid commands aborts the process
+  const std::string error = pop_error(api_, device_);  // submitting invalid commands aborts the process
   if (error.empty() && readback) slot.submission = api_.submit_for_index(queue_, 1, &commands);
   api_.release_commands(commands);
   api_.release_encoder(encoder);
@@ -265,7 +264,7 @@ Result<Poll> NativeDevice::poll(uint64_t ticket, uint32_t output, std::span<std:
   }
   if (slot.pending) {
     api_.poll(device_, false, nullptr);
-    api_.process_events(instance_);
+    api_.process_events(api_.instance);
   }
   TRY(take_error("running a step"));
   if (slot.pending) return Poll::kPending;
@@ -285,7 +284,13 @@ void NativeDevice::wait(uint64_t ticket) {
   Readback& slot = ring_[ticket % ring_.size()];
   while (!lost_ && slot.ticket == ticket && slot.pending) {
     api_.poll(device_, true, &slot.submission);  // for this step alone: those behind it keep the device busy
-    api_.process_events(instance_);
+    api_.process_events(api_.instance);
+  }
+}
+
+Result<void> NativeDevice::time_dispatches(bool on) {
+  if (on && !has_timestamps_) {
+    return fail(ErrorCode::kUnsupported, "{} takes no timestamps (timestamp-query).", target_.device);
   }
 }
 

@@ -15,8 +15,8 @@ namespace tern::backends::webgpu {
 
 class NativeDevice final : public Device {
  public:
-  static Result<std::unique_ptr<Device>> open(const WgpuApi& api, WGPUInstance instance, WGPUAdapter adapter,
-                                              const WGPULimits& limits, const graph::Target& target);
+  static Result<std::unique_ptr<Device>> open(const WgpuApi& api, WGPUAdapter adapter, const WGPULimits& limits,
+                                              const graph::Target& target);
   ~NativeDevice() override;
 
   const graph::Target& target() const override { return target_; }
@@ -59,7 +59,6 @@ class NativeDevice final : public Device {
   };
 
   const WgpuApi& api_;
-  WGPUInstance instance_ = nullptr;
   WGPUDevice device_ = nullptr;
   WGPUQueue queue_ = nullptr;
   graph::Target target_;
@@ -75,8 +74,7 @@ class NativeDevice final : public Device {
   std::mutex error_lock_;
   std::string error_;  // the first that no scope caught
 
-  NativeDevice(const WgpuApi& api, WGPUInstance instance, const graph::Target& target)
-      : api_(api), instance_(instance), target_(target) {}
+  NativeDevice(const WgpuApi& api, const graph::Target& target) : api_(api), target_(target) {}
 
   Result<Buffer> make_buffer(uint64_t bytes, WGPUBufferUsage usage);
   void drop(Buffer& buffer);

@@ -33,7 +33,6 @@ bool find_all(void* library, WgpuApi& api) {
   found &= find(library, "wgpuAdapterHasFeature", api.adapter_has_feature);
   found &= find(library, "wgpuAdapterRequestDevice", api.request_device);
   found &= find(library, "wgpuAdapterRelease", api.release_adapter);
-  found &= find(library, "wgpuInstanceRelease", api.release_instance);
   found &= find(library, "wgpuDeviceRelease", api.release_device);
   found &= find(library, "wgpuQueueRelease", api.release_queue);
   found &= find(library, "wgpuDeviceGetQueue", api.get_queue);
@@ -72,13 +71,28 @@ bool find_all(void* library, WgpuApi& api) {
   return found;
 }
 
+WGPUInstance make_instance(const WgpuApi& api) {
+  // Of the memory that the driver says is free to this program: beyond, buffers are refused, where some drivers would
+  // begin to swap or take other programs' memory.
+  static constexpr uint8_t kPercentOfBudget = 98;
+  WGPUInstanceExtras extras{};
+  extras.chain.sType = static_cast<WGPUSType>(WGPUSType_InstanceExtras);
+  extras.backends = WgpuApi::kBackends;
+  extras.budgetForDeviceCreation = &kPercentOfBudget;
+  WGPUInstanceDescriptor descriptor{};
+  descriptor.nextInChain = &extras.chain;
+  return api.create_instance(&descriptor);
+}
+
 }  // namespace
 
 Result<const WgpuApi*> WgpuApi::load() {
   static WgpuApi api{};
   static const bool is_loaded = [] {
     void* library = open_library();
-    return library != nullptr && find_all(library, api);
+    if (library == nullptr || !find_all(library, api)) return false;
+    api.instance = make_instance(api);
+    return api.instance != nullptr;
   }();
   if (is_loaded) return &api;
   return fail(ErrorCode::kNotFound,

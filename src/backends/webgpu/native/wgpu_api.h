@@ -9,6 +9,11 @@
 namespace tern::backends::webgpu {
 
 struct WgpuApi {
+  /// Vulkan, Metal and Direct3D 12: OpenGL lacks what kernels need.
+  static constexpr WGPUInstanceBackend kBackends =
+      WGPUInstanceBackend_Vulkan | WGPUInstanceBackend_Metal | WGPUInstanceBackend_DX12;
+
+  WGPUInstance instance;  // of the whole program: making one takes a driver a good part of a second
   decltype(&wgpuCreateInstance) create_instance;
   decltype(&wgpuInstanceEnumerateAdapters) enumerate_adapters;
   decltype(&wgpuInstanceProcessEvents) process_events;
@@ -18,7 +23,6 @@ struct WgpuApi {
   decltype(&wgpuAdapterHasFeature) adapter_has_feature;
   decltype(&wgpuAdapterRequestDevice) request_device;
   decltype(&wgpuAdapterRelease) release_adapter;
-  decltype(&wgpuInstanceRelease) release_instance;
   decltype(&wgpuDeviceRelease) release_device;
   decltype(&wgpuQueueRelease) release_queue;
   decltype(&wgpuDeviceGetQueue) get_queue;
