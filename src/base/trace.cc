@@ -76,8 +76,9 @@ std::string Trace::to_json() const {
       fmt::format_to(end, R"(,{{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f})", lane,
                      plain(span.name), static_cast<double>(span.begin_ns) * 1e-3,
                      static_cast<double>(span.end_ns - span.begin_ns) * 1e-3);
-      if (span.bytes > 0 || span.operations > 0) {
-        fmt::format_to(end, R"(,"args":{{"bytes":{:.0f},"operations":{:.0f}}})", span.bytes, span.operations);
+      if (span.bytes > 0 || span.operations > 0 || !span.of.empty()) {
+        fmt::format_to(end, R"(,"args":{{"bytes":{:.0f},"operations":{:.0f},"of":"{}"}})", span.bytes, span.operations,
+                       plain(span.of));
       }
       out += '}';
     }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,10 +17,11 @@ namespace tern {
 class Trace {
  public:
   struct Span {
-    std::string_view name;  // outlives the trace: a literal, as op_name() gives
+    std::string_view name;  // outlives the trace: a literal, as op_name() gives, or from keep()
     uint64_t begin_ns = 0, end_ns = 0;
     double bytes = 0, operations = 0;  // that the work needed to read and write, to compute; 0: not known
     double int8_operations = 0;        // of the operations
+    std::string_view of = {};          // what of the model it worked on, if that says more; outlives the trace, too
   };
   /// Spans kept per lane; later ones are only counted. 48 MB, some minutes of decoding.
   static constexpr size_t kMostSpans = 1'000'000;
@@ -28,6 +30,8 @@ class Trace {
   /// Recording from the start; while paused, who would add spans does not even look at the clock.
   void pause(bool paused) { recording_.store(!paused, std::memory_order_relaxed); }
   bool recording() const { return recording_.load(std::memory_order_relaxed); }
+  /// A copy of a name for spans; the same one for the same text. One thread at a time.
+  std::string_view keep(std::string_view name) { return *names_.emplace(name).first; }
   /// Adds a lane; lanes are shown in this order. One thread at a time; others may add spans meanwhile.
   uint32_t add_lane(std::string name);
   /// One thread at a time per lane. Lanes that were not added are ignored.
@@ -49,6 +53,7 @@ class Trace {
   static constexpr size_t kMostLanes = 512;
   std::atomic<bool> recording_{true};
   uint64_t start_ns_;
+  std::set<std::string, std::less<>> names_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // room for kMostLanes from the start, so that it never moves
 };
 

@@ -76,7 +76,8 @@ struct PlanPipeline {
   std::string source;  // whole WGSL, entry point `main`, binding i of group 0 is binding i of the step, all storage
                        // buffers over the byte range of their slots; empty where the player has the code
   Op op = Op::kWeight;
-  std::vector<uint32_t> constants;  // the op's attributes as words; empty for a kernel: its source has them
+  std::vector<uint32_t> constants;  // the op's attributes as words; of a kernel, whose source has what it needs, those
+                                    // that are the same in all layers (layer: 0): what the cost of a step is told by
   std::vector<Access> access;       // one per binding of a kernel; empty for an op
   bool operator==(const PlanPipeline&) const = default;
 };

@@ -85,7 +85,7 @@ struct Report {
   std::vector<Decode> decodes;
   uint64_t peak_rss = 0;  // before the limits were measured: they take memory of their own
   backends::Roofs roofs;
-  std::vector<OpTime> prefill_ops, decode_ops;  // of the cpu backend; the latter of the first batch
+  std::vector<OpTime> prefill_ops, decode_ops;  // of a GPU its kernels; the latter of the first batch
 
   double share_of_peak() const { return share(prefill.gflop_s, arithmetic_roof(prefill_ops, roofs) * 1e-9); }
 };
@@ -199,7 +199,12 @@ Result<Decode> measure_decode(engine::Model& model, const BenchOptions& options,
   return Decode{batch, batch / step_s, bytes / step_s * 1e-9};
 }
 
-/// Once more with a trace, which costs a few percent: a prompt, then some steps of decoding of the first batch.
+bool is_gpu(const engine::Model& model) {
+  return model.backend->target().backend == "webgpu";
+}
+
+/// Once more with a trace, which costs a few percent, on a GPU more, where each kernel has a pass of its own: a prompt,
+/// then some steps of decoding of the first batch.
 Result<void> measure_ops(const OpenedModel& opened, const BenchOptions& options, Report& report) {
   Trace& trace = opened.trace->trace;
   engine::Model& model = *opened.model;
@@ -211,8 +216,9 @@ Result<void> measure_ops(const OpenedModel& opened, const BenchOptions& options,
     TRY(run.prefill());
     trace.pause(true);
   }
-  report.prefill_ops = sum_by_op(trace.spans("ops"));
-  const size_t before = trace.spans("ops").size();
+  const std::string_view lane = is_gpu(model) ? "gpu" : "ops";
+  report.prefill_ops = sum_by_op(trace.spans(lane));
+  const size_t before = trace.spans(lane).size();
   if (options.generate == 1) return {};
   Run run(model);
   for (uint32_t i = 0; i < batch; ++i) TRY(run.add(random_tokens(depth, model.hparams.vocab, 1000 + i)));
@@ -220,7 +226,7 @@ Result<void> measure_ops(const OpenedModel& opened, const BenchOptions& options,
   trace.pause(false);
   TRY(run.decode(uint64_t{batch} * std::min(16u, options.generate - 1)));
   trace.pause(true);
-  report.decode_ops = sum_by_op(trace.spans("ops").subspan(before));
+  report.decode_ops = sum_by_op(trace.spans(lane).subspan(before));
   return {};
 }
 
@@ -232,7 +238,8 @@ void print(const Report& report, const BenchOptions& options, const engine::Mode
              report.roofs.read_gb_s, report.roofs.peak_gflop_s, report.roofs.peak_int8_gop_s);
   fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GFLOP/s {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
              report.prefill.tok_s, report.prefill.gflop_s, 100 * report.share_of_peak());
-  if (!report.prefill_ops.empty()) print_ops("prefill, by op", report.prefill_ops, report.roofs);
+  const std::string_view part = is_gpu(model) ? "kernel" : "op";
+  if (!report.prefill_ops.empty()) print_ops(fmt::format("prefill, by {}", part), report.prefill_ops, report.roofs);
   if (options.generate == 1) return;
   fmt::print("\n");
   for (const Decode& decode : report.decodes) {
@@ -240,7 +247,7 @@ void print(const Report& report, const BenchOptions& options, const engine::Mode
                fmt::format("decode of {}, batch {}", options.generate, decode.batch), decode.tok_s, decode.gb_s,
                100 * share(decode.gb_s, report.roofs.read_gb_s));
   }
-  if (!report.decode_ops.empty()) print_ops("decode, by op", report.decode_ops, report.roofs);
+  if (!report.decode_ops.empty()) print_ops(fmt::format("decode, by {}", part), report.decode_ops, report.roofs);
 }
 
 Json to_json(const Report& report, const BenchOptions& options, const OpenedModel& opened) {

@@ -10,6 +10,11 @@
 namespace tern::cli {
 namespace {
 
+/// The op, or a GPU's kernel for it.
+bool is_attention(std::string_view name) {
+  return name.find(graph::op_name(graph::Op::kAttention)) != name.npos || name.starts_with("flash");
+}
+
 double memory_seconds(const OpTime& op, const backends::Roofs& roofs) {
   return roofs.read_gb_s > 0 ? op.bytes / roofs.read_gb_s * 1e-9 : 0;
 }
@@ -24,11 +29,11 @@ double arithmetic_seconds(const OpTime& op, const backends::Roofs& roofs) {
 double arithmetic_roof(std::span<const OpTime> ops, const backends::Roofs& roofs) {
   double operations = 0, seconds = 0;
   for (const OpTime& op : ops) {
-    if (op.op == graph::op_name(graph::Op::kAttention)) continue;  // counted are 2 operations per weight and token
+    if (is_attention(op.op)) continue;  // counted are 2 operations per weight and token
     operations += op.operations;
     seconds += arithmetic_seconds(op, roofs);
   }
-  // A GPU, which times no ops here: of its two limits the one that nothing can beat.
+  // A GPU that times no kernels: of its two limits the one that nothing can beat.
   return seconds > 0 ? operations / seconds : std::max(roofs.peak_gflop_s, roofs.peak_int8_gop_s) * 1e9;
 }
 

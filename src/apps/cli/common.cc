@@ -134,7 +134,9 @@ CLI::Validator is_seed() {
 }
 
 void add_trace_option(CLI::App& command, ModelOptions& options) {
-  command.add_option("--trace", options.trace, "Write what every thread does when to a file for ui.perfetto.dev (cpu)")
+  command
+      .add_option("--trace", options.trace,
+                  "Write what every thread and every kernel of a GPU does when to a file for ui.perfetto.dev")
       ->type_name("FILE");
 }
 

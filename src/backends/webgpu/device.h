@@ -4,10 +4,17 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "backends/backend.h"
 
 namespace tern::backends::webgpu {
+
+/// When a dispatch ran, on the GPU's own clock. step: index into plan.steps.
+struct DispatchTime {
+  uint32_t step = 0;
+  uint64_t begin_ns = 0, end_ns = 0;
+};
 
 struct Device {
   virtual ~Device() = default;
@@ -38,6 +45,14 @@ struct Device {
   virtual Result<Poll> poll(uint64_t ticket, uint32_t output, std::span<std::byte> out) = 0;
   /// Blocks; never called in a browser.
   virtual void wait(uint64_t ticket) = 0;
+
+  /// Whether steps from here on are played with a pass and two timestamps for each dispatch, which takes longer.
+  /// Errors: kUnsupported where the device takes none.
+  virtual Result<void> time_dispatches(bool /*on*/) {
+    return fail(ErrorCode::kUnsupported, "{} gives no times.", target().device);
+  }
+  /// Of a step that poll() says is ready; empty when it was not timed, or later tickets took its place.
+  virtual std::vector<DispatchTime> times(uint64_t /*ticket*/) { return {}; }
 };
 
 }  // namespace tern::backends::webgpu

@@ -26,6 +26,17 @@ graph::GridExpr grid_rows(graph::Dim rows, uint32_t each) {
 
 namespace {
 
+/// A node's attributes as far as they are the same in all layers.
+std::vector<uint32_t> shared_attrs(graph::Attrs attrs) {
+  std::visit(
+      [](auto& a) {
+        if constexpr (requires { a.layer; }) a.layer = 0;
+        if constexpr (requires { a.kv.layer; }) a.kv.layer = 0;
+      },
+      attrs);
+  return graph::attrs_to_words(attrs);
+}
+
 uint32_t vocabulary(const graph::Graph& graph) {
   for (const graph::Output& output : graph.outputs) {
     if (output.name == "logits") return graph.values[output.value].desc.cols;
@@ -138,14 +149,18 @@ Result<void> Emitter::check_fits(const graph::Node& node, const Dispatch& dispat
   return {};
 }
 
-uint32_t Emitter::pipeline(const Dispatch& dispatch, graph::Op op, std::string source) {
+uint32_t Emitter::pipeline(const Dispatch& dispatch, const graph::Node& node, std::string source) {
   std::vector<graph::Access> access;
   for (const Bind& bind : dispatch.binds) access.push_back(bind.access);
+  std::vector<uint32_t> attrs = shared_attrs(node.attrs);
   std::string key = source;
   for (const graph::Access a : access) key.push_back(a == graph::Access::kRead ? 'r' : 'w');
-  key += graph::op_name(op);
+  key += fmt::format("{} {}", graph::op_name(node.op), fmt::join(attrs, " "));
   const auto [found, is_new] = pipelines_.try_emplace(key, static_cast<uint32_t>(plan_.pipelines.size()));
-  if (is_new) plan_.pipelines.push_back({std::string(dispatch.name), std::move(source), op, {}, std::move(access)});
+  if (is_new) {
+    plan_.pipelines.push_back(
+        {std::string(dispatch.name), std::move(source), node.op, std::move(attrs), std::move(access)});
+  }
   return found->second;
 }
 
@@ -162,7 +177,7 @@ Result<void> Emitter::dispatch(graph::NodeId n, const Dispatch& dispatch) {
   std::string source = TRY(compose(dispatch.files, dispatch.constants, dispatch.features));
   const auto index = static_cast<uint32_t>(steps_.size());
   Step step;
-  step.step.pipeline = pipeline(dispatch, node.op, std::move(source));
+  step.step.pipeline = pipeline(dispatch, node, std::move(source));
   for (const Bind& bind : dispatch.binds) {
     touch(bind.ref, index);
     // Inputs first is only for readers of dumps: kernels number their bindings as they like.

@@ -133,7 +133,7 @@ class Emitter {
   void begin_program(uint32_t max_tokens);
   uint32_t add_arena_value(uint64_t bytes, bool is_output);
   Result<void> check_fits(const graph::Node& node, const Dispatch& dispatch) const;
-  uint32_t pipeline(const Dispatch& dispatch, graph::Op op, std::string source);
+  uint32_t pipeline(const Dispatch& dispatch, const graph::Node& node, std::string source);
   void lay_out_program(uint32_t program);
   Result<uint32_t> slot(Ref ref, std::map<std::pair<uint32_t, uint32_t>, uint32_t>& slots);
 };

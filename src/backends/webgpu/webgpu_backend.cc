@@ -91,6 +91,7 @@ class WebgpuBackend final : public Backend {
     };
     loaded.id = TRY(device_->load(graph::write_plan(plan), ids(weights), ids(keys), ids(values)));
     loaded.used = true;
+    if (keeps_plans_) loaded.plan = std::make_unique<graph::Plan>(plan);
     plans_.push_back(std::move(loaded));
     return PlanId{static_cast<uint32_t>(plans_.size() - 1)};
   }
@@ -109,12 +110,17 @@ class WebgpuBackend final : public Backend {
     TRY(check_step(loaded.limits, step, loaded.next_position));
     TRY(graph::check_params(loaded.layout, loaded.key, step));
     const auto words = graph::write_params(loaded.layout, step, loaded.block);
-    return Ticket{
-        TRY(device_->submit(loaded.id, graph::count(step), std::as_bytes(words), wanted_outputs(loaded, step)))};
+    if (loaded.plan) trace_.begin(*loaded.plan, step);
+    const uint64_t ticket =
+        TRY(device_->submit(loaded.id, graph::count(step), std::as_bytes(words), wanted_outputs(loaded, step)));
+    trace_.submitted(ticket);
+    return Ticket{ticket};
   }
 
   Result<Poll> poll(Ticket ticket, uint32_t output, OutputRoom out) override {
-    return device_->poll(ticket.id, output, out);
+    const Poll poll = TRY(device_->poll(ticket.id, output, out));
+    if (poll == Poll::kReady) trace_.ready(ticket.id);
+    return poll;
   }
   void wait(Ticket ticket) override { device_->wait(ticket.id); }
 
@@ -127,6 +133,7 @@ class WebgpuBackend final : public Backend {
     graph::PlanKey key;
     std::vector<uint32_t> block;          // params, written anew for each step
     std::vector<uint64_t> next_position;  // for check_step
+    std::unique_ptr<graph::Plan> plan;    // while there is a trace, which names its steps
     uint32_t id = 0;                      // of the device
     uint32_t tokens_output = graph::kNone, pooled_output = graph::kNone;
     uint32_t n_outputs = 0;
@@ -136,6 +143,8 @@ class WebgpuBackend final : public Backend {
   std::unique_ptr<Device> device_;
   graph::Target target_;
   uint32_t threads_;
+  GpuTrace trace_;
+  bool keeps_plans_ = false;
   std::optional<Uploader> uploader_;  // from the first rows to load()
   std::vector<LoadedPlan> plans_;     // index: PlanId
 
@@ -151,8 +160,8 @@ class WebgpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values, uint32_t threads) {
-  return std::make_unique<WebgpuBackend>(std::move(device), expose_values, threads);
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, const WebgpuOptions& options) {
+  return std::make_unique<WebgpuBackend>(std::move(device), options);
 }
 
 }  // namespace tern::backends::webgpu

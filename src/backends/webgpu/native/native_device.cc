@@ -44,6 +44,8 @@ std::string pop_error(const WgpuApi& api, WGPUDevice device) {
 /// Bytes that may wait in the queue's staging memory before they are sent off. As many again are on their way then.
 constexpr uint64_t kMaxUnsubmitted = uint64_t{32} << 20;
 
+constexpr uint32_t kMaxQueries = 4096;  // of a query set, in WebGPU
+
 }  // namespace
 
 void NativeDevice::on_error(const WGPUDevice*, WGPUErrorType, WGPUStringView message, void* self, void*) {
@@ -60,6 +62,8 @@ Result<std::unique_ptr<Device>> NativeDevice::open(const WgpuApi& api, WGPUAdapt
                                                    const graph::Target& target) {
   std::unique_ptr<NativeDevice> out(new NativeDevice(api, target));
   std::vector<WGPUFeatureName> features;
+  out->has_timestamps_ = api.adapter_has_feature(adapter, WGPUFeatureName_TimestampQuery);
+  if (out->has_timestamps_) features.push_back(WGPUFeatureName_TimestampQuery);
   if (target.gpu.f16) features.push_back(WGPUFeatureName_ShaderF16);
   if (target.gpu.subgroups) {
     features.push_back(static_cast<WGPUFeatureName>(static_cast<int>(WGPUNativeFeature_Subgroup)));
@@ -95,6 +99,8 @@ NativeDevice::~NativeDevice() {
   if (device_ != nullptr) api_.poll(device_, true, nullptr);
   for (Readback& slot : ring_) drop(slot.buffer);
   for (Buffer& buffer : buffers_) drop(buffer);
+  drop(resolved_);
+  if (queries_ != nullptr) api_.release_query_set(queries_);
   if (queue_ != nullptr) api_.release_queue(queue_);
   if (device_ != nullptr) api_.release_device(device_);
 }
@@ -162,21 +168,43 @@ Result<void> NativeDevice::write(uint32_t buffer, uint64_t offset, std::span<con
   return {};
 }
 
-void NativeDevice::record(const LoadedPlan& loaded, const graph::StepCounts& n, WGPUCommandEncoder encoder) {
+/// One pass for all, or one for each dispatch while these are timed, as many as there are queries.
+void NativeDevice::record(const LoadedPlan& loaded, const graph::StepCounts& n, WGPUCommandEncoder encoder,
+                          std::vector<uint32_t>& timed) {
   const graph::PlanProgram& program = loaded.plan.program(n.t);
-  const WGPUComputePassEncoder pass = api_.begin_pass(encoder, nullptr);
+  WGPUComputePassEncoder pass = nullptr;
+  const auto end_pass = [&] {
+    if (pass == nullptr) return;
+    api_.end_pass(pass);
+    api_.release_pass(std::exchange(pass, nullptr));
+  };
   uint32_t current = UINT32_MAX;
   for (uint32_t s = program.first_step; s < program.first_step + program.n_steps; ++s) {
     const graph::PlanStep& step = loaded.plan.steps[s];
     const uint64_t x = step.grid[0].at(n), y = step.grid[1].at(n), z = step.grid[2].at(n);
     if (x == 0 || y == 0 || z == 0) continue;
+    const bool is_timed = is_timing_ && timed.size() < kMaxQueries / 2;
+    if (is_timed || pass == nullptr) {
+      end_pass();
+      const auto query = static_cast<uint32_t>(2 * timed.size());
+      WGPUPassTimestampWrites writes{};
+      writes.querySet = queries_;
+      writes.beginningOfPassWriteIndex = query;
+      writes.endOfPassWriteIndex = query + 1;
+      WGPUComputePassDescriptor descriptor{};
+      if (is_timed) descriptor.timestampWrites = &writes;
+      pass = api_.begin_pass(encoder, &descriptor);
+      current = UINT32_MAX;
+    }
     if (step.pipeline != current) api_.set_pipeline(pass, loaded.pipelines[step.pipeline].pipeline);
     current = step.pipeline;
     api_.set_bind_group(pass, 0, loaded.groups[s], 0, nullptr);
     api_.dispatch(pass, static_cast<uint32_t>(x), static_cast<uint32_t>(y), static_cast<uint32_t>(z));
+    if (!is_timed) continue;
+    timed.push_back(s);
+    end_pass();
   }
-  api_.end_pass(pass);
-  api_.release_pass(pass);
+  end_pass();
 }
 
 Result<void> NativeDevice::record_readback(const LoadedPlan& loaded, const graph::StepCounts& n, uint32_t outputs,
@@ -190,6 +218,9 @@ Result<void> NativeDevice::record_readback(const LoadedPlan& loaded, const graph
     slot.pieces[i] = {bytes, rows == 0 ? 0 : ((rows - 1) * from.row_stride + from.cols) * 4};
     bytes += slot.pieces[i].bytes;
   }
+  slot.times_at = (bytes + 7) / 8 * 8;
+  const uint64_t times_bytes = 2 * sizeof(uint64_t) * slot.timed.size();
+  if (times_bytes > 0) bytes = slot.times_at + times_bytes;
   if (slot.buffer.bytes < std::max<uint64_t>(bytes, 4)) {
     drop(slot.buffer);
     slot.buffer = TRY(make_buffer(std::max<uint64_t>(bytes, 256), WGPUBufferUsage_MapRead | WGPUBufferUsage_CopyDst));
@@ -201,6 +232,10 @@ Result<void> NativeDevice::record_readback(const LoadedPlan& loaded, const graph
     api_.copy_buffer(encoder, loaded.arena[place.index].handle, place.offset + uint64_t{from.col0} * 4,
                      slot.buffer.handle, slot.pieces[i].offset, slot.pieces[i].bytes);
   }
+  if (times_bytes == 0) return {};
+  const auto n_queries = static_cast<uint32_t>(2 * slot.timed.size());
+  api_.resolve_query_set(encoder, queries_, 0, n_queries, resolved_.handle, 0);
+  api_.copy_buffer(encoder, resolved_.handle, 0, slot.buffer.handle, slot.times_at, times_bytes);
   return {};
 }
 
@@ -237,7 +272,8 @@ Result<uint64_t> NativeDevice::submit(uint32_t plan, const graph::StepCounts& n,
   api_.write_buffer(queue_, loaded.params.handle, 0, params.data(), params.size());
   api_.push_error_scope(device_, WGPUErrorFilter_Validation);
   const WGPUCommandEncoder encoder = api_.create_encoder(device_, nullptr);
-  record(loaded, n, encoder);
+  slot.timed.clear();
+  record(loaded, n, encoder, slot.timed);
   const Result<void> readback = record_readback(loaded, n, outputs, encoder, slot);
   const WGPUCommandBuffer commands = api_.finish(encoder, nullptr);
   const std::string error = pop_error(api_, device_);  // submitting invalid commands aborts the process
@@ -292,6 +328,33 @@ Result<void> NativeDevice::time_dispatches(bool on) {
   if (on && !has_timestamps_) {
     return fail(ErrorCode::kUnsupported, "{} takes no timestamps (timestamp-query).", target_.device);
   }
+  if (on && queries_ == nullptr) {
+    resolved_ =
+        TRY(make_buffer(kMaxQueries * sizeof(uint64_t), WGPUBufferUsage_QueryResolve | WGPUBufferUsage_CopySrc));
+    WGPUQuerySetDescriptor descriptor{};
+    descriptor.type = WGPUQueryType_Timestamp;
+    descriptor.count = kMaxQueries;
+    queries_ = api_.create_query_set(device_, &descriptor);
+    TRY(take_error("making timestamps"));
+  }
+  is_timing_ = on;
+  return {};
+}
+
+std::vector<DispatchTime> NativeDevice::times(uint64_t ticket) {
+  const Readback& slot = ring_[ticket % ring_.size()];
+  if (slot.ticket != ticket || !slot.mapped || slot.timed.empty()) return {};
+  const void* from = api_.mapped_range(slot.buffer.handle, 0, slot.buffer.bytes);
+  if (from == nullptr) return {};
+  std::vector<uint64_t> ticks(2 * slot.timed.size());
+  std::memcpy(ticks.data(), static_cast<const std::byte*>(from) + slot.times_at, ticks.size() * sizeof(uint64_t));
+  const double period = api_.timestamp_period(queue_);  // nanoseconds
+  const auto ns = [&](uint64_t t) { return static_cast<uint64_t>(static_cast<double>(t) * period); };
+  std::vector<DispatchTime> out;
+  for (size_t i = 0; i < slot.timed.size(); ++i) {
+    out.push_back({slot.timed[i], ns(ticks[2 * i]), ns(std::max(ticks[2 * i], ticks[2 * i + 1]))});
+  }
+  return out;
 }
 
 }  // namespace tern::backends::webgpu

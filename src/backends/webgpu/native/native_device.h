@@ -31,6 +31,8 @@ class NativeDevice final : public Device {
                           uint32_t outputs) override;
   Result<Poll> poll(uint64_t ticket, uint32_t output, std::span<std::byte> out) override;
   void wait(uint64_t ticket) override;
+  Result<void> time_dispatches(bool on) override;
+  std::vector<DispatchTime> times(uint64_t ticket) override;
 
   /// wgpu-native does not report a lost device reliably: tests lose it by hand. From now on every poll says so.
   void lose() { lost_ = true; }
@@ -55,6 +57,8 @@ class NativeDevice final : public Device {
     std::vector<Piece> pieces;  // per output
     uint64_t ticket = 0;
     WGPUSubmissionIndex submission = 0;
+    std::vector<uint32_t> timed;  // steps of the plan whose two timestamps lie at times_at
+    uint64_t times_at = 0;
     bool pending = false, mapped = false, failed = false;
   };
 
@@ -71,6 +75,9 @@ class NativeDevice final : public Device {
   WGPUSubmissionIndex written_ = 0;  // the submission that holds the writes before those
   std::unique_ptr<Pipelines> pipelines_;
   bool lost_ = false;
+  bool has_timestamps_ = false, is_timing_ = false;
+  WGPUQuerySet queries_ = nullptr;  // of one step: steps run in order, and each copies its own away
+  Buffer resolved_;
   std::mutex error_lock_;
   std::string error_;  // the first that no scope caught
 
@@ -88,7 +95,8 @@ class NativeDevice final : public Device {
                            std::span<const uint32_t> values);
   Result<WGPUBindGroupEntry> entry(const LoadedPlan& loaded, uint32_t slot, std::span<const uint32_t> weights,
                                    std::span<const uint32_t> keys, std::span<const uint32_t> values) const;
-  void record(const LoadedPlan& loaded, const graph::StepCounts& n, WGPUCommandEncoder encoder);
+  void record(const LoadedPlan& loaded, const graph::StepCounts& n, WGPUCommandEncoder encoder,
+              std::vector<uint32_t>& timed);
   Result<void> record_readback(const LoadedPlan& loaded, const graph::StepCounts& n, uint32_t outputs,
                                WGPUCommandEncoder encoder, Readback& slot);
   void start_map(Readback& slot);

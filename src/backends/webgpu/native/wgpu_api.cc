@@ -68,6 +68,10 @@ bool find_all(void* library, WgpuApi& api) {
   found &= find(library, "wgpuCommandBufferRelease", api.release_commands);
   found &= find(library, "wgpuQueueWriteBuffer", api.write_buffer);
   found &= find(library, "wgpuQueueSubmitForIndex", api.submit_for_index);
+  found &= find(library, "wgpuQueueGetTimestampPeriod", api.timestamp_period);
+  found &= find(library, "wgpuDeviceCreateQuerySet", api.create_query_set);
+  found &= find(library, "wgpuCommandEncoderResolveQuerySet", api.resolve_query_set);
+  found &= find(library, "wgpuQuerySetRelease", api.release_query_set);
   return found;
 }
 

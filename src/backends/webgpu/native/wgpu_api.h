@@ -58,6 +58,10 @@ struct WgpuApi {
   decltype(&wgpuCommandBufferRelease) release_commands;
   decltype(&wgpuQueueWriteBuffer) write_buffer;
   decltype(&wgpuQueueSubmitForIndex) submit_for_index;
+  decltype(&wgpuQueueGetTimestampPeriod) timestamp_period;
+  decltype(&wgpuDeviceCreateQuerySet) create_query_set;
+  decltype(&wgpuCommandEncoderResolveQuerySet) resolve_query_set;
+  decltype(&wgpuQuerySetRelease) release_query_set;
 
   /// Loads the library once: from $TERN_WGPU_LIBRARY, where the build found it, or where the system looks.
   /// Errors: kNotFound, saying how to install it.
