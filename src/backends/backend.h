@@ -90,6 +90,11 @@ struct Backend {
   }
   virtual void free(Buffer buffer) = 0;
 
+  /// Whether what load() needs beside the weights, whose buffers are made, fits the device too: keys and values of each
+  /// layer, kv_bytes each, activations, room to upload through. Called before weights are read, so that nobody waits
+  /// for a model that cannot be played. Errors: kOutOfMemory with need and limit.
+  virtual Result<void> check_room(const graph::Plan& /*plan*/, uint64_t /*kv_bytes*/) { return {}; }
+
   /// Starts what load() of this plan will wait for (compiling kernels) and returns at once, so that it goes on while
   /// weights are placed. Not needed before load().
   virtual Result<void> prepare(const graph::Plan& /*plan*/) { return {}; }

@@ -70,7 +70,9 @@ MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend&
   // the tables to find them, each a node and a string of some 60 bytes. Rather too much: a limit must hold.
   MemoryEstimate estimate{.activations = plan.arena_bytes(),
                           .logits = uint64_t{vocab} * (plan.key.max_seqs * sizeof(float) + 16),
-                          .text = uint64_t{vocab} * 600};
+                          .text = uint64_t{vocab} * 600,
+                          .on_device = backend.target().has_own_memory()};
+  if (estimate.on_device) estimate.staging = backend.upload_bytes();
   for (uint32_t weight = 0; weight < plan.weights.size(); weight++) {
     estimate.weights += backend.weight_bytes(plan, weight);
   }
@@ -91,7 +93,12 @@ std::string memory_text(const MemoryEstimate& estimate) {
 }
 
 Result<void> check_memory(const MemoryEstimate& estimate, const EngineOptions& options) {
-  if (options.memory_limit == 0 || estimate.total() <= options.memory_limit) return {};
+  if (options.memory_limit == 0 || estimate.host() <= options.memory_limit) return {};
+  if (estimate.on_device) {
+    return fail(ErrorCode::kOutOfMemory,
+                "Beside the GPU's memory {} bytes of the host's are needed, but {} is {} bytes.", estimate.host(),
+                options.memory_limit_name, options.memory_limit);
+  }
   return fail(ErrorCode::kOutOfMemory,
               "The model needs {}, but {} is {} bytes. A shorter --context, --kv q8_0, a smaller --chunk or weights in "
               "a smaller format need less.",

@@ -35,7 +35,11 @@ struct MemoryEstimate {
   uint64_t activations = 0;  // the plan's arena
   uint64_t logits = 0;       // rows of logits and the sampler's candidates
   uint64_t text = 0;         // tokenizer and metadata
-  uint64_t total() const { return weights + kv_cache + activations + logits + text + kProgram; }
+  uint64_t staging = 0;      // of a device with memory of its own: what waits on the way there
+  bool on_device = false;    // weights, cache and activations lie in such memory
+  uint64_t device() const { return on_device ? weights + kv_cache + activations : 0; }
+  uint64_t total() const { return weights + kv_cache + activations + logits + text + staging + kProgram; }
+  uint64_t host() const { return total() - device(); }
   /// The program itself, threads' stacks, scratch of kernels and what the allocator keeps.
   static constexpr uint64_t kProgram = uint64_t{24} << 20;
 };
@@ -51,7 +55,7 @@ MemoryEstimate estimate_memory(const graph::Plan& plan, const backends::Backend&
 /// "81.5 MB of memory (81470040 bytes: weights 40.1 MB, KV cache ...)", for messages.
 std::string memory_text(const MemoryEstimate& estimate);
 
-/// Errors: kOutOfMemory with need, limit and what to do, when the estimate is beyond options.memory_limit.
+/// Errors: kOutOfMemory with need, limit and what to do, when what the host needs is beyond options.memory_limit.
 Result<void> check_memory(const MemoryEstimate& estimate, const EngineOptions& options);
 
 }  // namespace tern::engine

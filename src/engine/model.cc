@@ -30,14 +30,17 @@ Result<Placing> begin_placing(Model& model, graph::Graph graph, const EngineOpti
   playable.plan = TRY_CTX(backend.lower(std::move(graph), plan_key(options)), "while planning {} for {}", name,
                           backend.target().device);
   const uint32_t context = context_limit(options, model.hparams.context);
-  const uint64_t kv_tokens = uint64_t{TRY(kv_page_count(options, playable.plan, context))} * options.page_tokens;
-  const MemoryEstimate estimate = estimate_memory(playable.plan, backend, kv_tokens, model.hparams.vocab);
+  const uint64_t pages = TRY(kv_page_count(options, playable.plan, context));
+  const MemoryEstimate estimate =
+      estimate_memory(playable.plan, backend, pages * options.page_tokens, model.hparams.vocab);
   TRY_CTX(check_memory(estimate, options), "before loading {}", name);
   TRY_CTX(backend.prepare(playable.plan), "while loading {}", name);
   placing.placer =
       TRY_CTX(WeightPlacer::begin(playable.plan, model.files.weights, backend, progress, &model.weight_cache),
               "while placing the weights of {}, which needs {}", name, memory_text(estimate));
   playable.weights.assign(placing.placer->buffers().begin(), placing.placer->buffers().end());
+  TRY_CTX(backend.check_room(playable.plan, pages * playable.plan.page_bytes()),
+          "before placing the weights of {}, which needs {}", name, memory_text(estimate));
   return placing;
 }
 

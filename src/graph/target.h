@@ -32,6 +32,9 @@ struct Target {
   uint32_t threads = 1;
   GpuFacts gpu;                  // of webgpu only
   uint32_t steps_in_flight = 1;  // steps that are worth having submitted at a time, at most kSampledTokens (step.h)
+
+  /// Whether weights, cache and activations lie in memory of its own and take none of the host's.
+  bool has_own_memory() const { return backend == "webgpu" && !gpu.software; }
 };
 
 }  // namespace tern::graph

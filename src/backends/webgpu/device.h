@@ -26,6 +26,9 @@ struct Device {
   /// offset and size: multiples of 4. The data is copied before this returns. Several threads may write at a time.
   virtual Result<void> write(uint32_t buffer, uint64_t offset, std::span<const std::byte> data) = 0;
   virtual void free(uint32_t buffer) = 0;
+  /// Whether such buffers could all be made at a time, beside those that there are. Errors: kOutOfMemory saying how
+  /// much there is. A device that knows that only later says yes.
+  virtual Result<void> try_alloc(std::span<const uint64_t> /*bytes*/) { return {}; }
 
   /// Starts compiling the kernels of a plan (write_plan) and returns at once; load() then finds them. A kernel that is
   /// known already is not compiled again. What does not compile, load() reports.

@@ -39,17 +39,21 @@ class WebgpuBackend final : public Backend {
   }
 
   Result<Buffer> alloc(uint64_t bytes, Usage usage) override {
-    if (usage == Usage::kKvCache && bytes > target_.gpu.max_binding_bytes) {
-      return fail(ErrorCode::kOutOfMemory,
-                  "A layer's KV cache needs {} bytes; {} binds {} at most. Use a smaller context or KV format.", bytes,
-                  target_.device, target_.gpu.max_binding_bytes);
-    }
+    if (usage == Usage::kKvCache) TRY(check_cache(bytes));
     return Buffer{TRY(device_->alloc((bytes + 15) / 16 * 16))};
   }
   Result<Buffer> import_host(std::span<const std::span<const std::byte>>) override {
     return fail(ErrorCode::kUnsupported, "A GPU does not use host memory in place.");
   }
   void free(Buffer buffer) override { device_->free(buffer.id); }
+
+  Result<void> check_room(const graph::Plan& plan, uint64_t kv_bytes) override {
+    TRY(check_cache(kv_bytes));
+    std::vector<uint64_t> sizes = plan.arena;
+    sizes.insert(sizes.end(), 2 * plan.n_layers, (kv_bytes + 15) / 16 * 16);
+    sizes.push_back(kUploadBytes);
+    return device_->try_alloc(sizes);
+  }
 
   uint64_t weight_bytes(const graph::Plan& plan, uint32_t weight) const override {
     return PlaneLayout::of(plan.weights[weight]).bytes;
@@ -127,6 +131,16 @@ class WebgpuBackend final : public Backend {
   Result<Roofs> measure_roofs() override { return measure_gpu_roofs(*device_); }
 
  private:
+  /// A layer's keys or values are one binding.
+  Result<void> check_cache(uint64_t bytes) const {
+    const uint64_t most = std::min(target_.gpu.max_binding_bytes, target_.gpu.max_buffer_bytes);
+    if (bytes <= most) return {};
+    return fail(ErrorCode::kOutOfMemory,
+                "A layer's keys need {} bytes and its values as many; {} binds {} at most. A shorter --context or --kv "
+                "q8_0 needs less.",
+                bytes, target_.device, most);
+  }
+
   struct LoadedPlan {
     StepLimits limits;
     graph::ParamsLayout layout{};

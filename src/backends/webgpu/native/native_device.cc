@@ -152,6 +152,26 @@ void NativeDevice::free(uint32_t buffer) {
   if (buffer < buffers_.size()) drop(buffers_[buffer]);
 }
 
+Result<void> NativeDevice::try_alloc(std::span<const uint64_t> bytes) {
+  std::vector<uint32_t> made;
+  Result<void> result;
+  uint64_t total = 0, got = 0;
+  for (const uint64_t size : bytes) total += size;
+  for (const uint64_t size : bytes) {
+    const Result<uint32_t> buffer = alloc(size);
+    if (!buffer) {
+      result = fail(ErrorCode::kOutOfMemory, "{} bytes more are needed, of which {} has room for {}: {}", total,
+                    target_.device, got, buffer.error().message);
+      break;
+    }
+    made.push_back(*buffer);
+    got += size;
+  }
+  for (const uint32_t buffer : made) free(buffer);
+  api_.poll(device_, true, nullptr);  // gives the memory back
+  return result;
+}
+
 Result<void> NativeDevice::write(uint32_t buffer, uint64_t offset, std::span<const std::byte> data) {
   if (buffer >= buffers_.size() || buffers_[buffer].handle == nullptr || offset > buffers_[buffer].bytes ||
       data.size() > buffers_[buffer].bytes - offset || offset % 4 != 0 || data.size() % 4 != 0) {

@@ -23,6 +23,7 @@ class NativeDevice final : public Device {
   Result<uint32_t> alloc(uint64_t bytes) override;
   Result<void> write(uint32_t buffer, uint64_t offset, std::span<const std::byte> data) override;
   void free(uint32_t buffer) override;
+  Result<void> try_alloc(std::span<const uint64_t> bytes) override;
   Result<void> compile(std::span<const uint32_t> plan) override;
   Result<uint32_t> load(std::span<const uint32_t> plan, std::span<const uint32_t> weights,
                         std::span<const uint32_t> keys, std::span<const uint32_t> values) override;
