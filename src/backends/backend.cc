@@ -16,7 +16,15 @@ namespace {
 Result<std::unique_ptr<Backend>> make_gpu_backend(const BackendOptions& options) {
   const webgpu::NativeOptions limits{options.gpu_default_limits, options.gpu_no_f16, options.gpu_no_subgroups};
   auto device = TRY(webgpu::open_native_device(!options.gpu_hardware_only, limits));
-  return webgpu::make_webgpu_backend(std::move(device), options.expose_values, options.threads);
+  graph::Tuning tuning;
+  if (options.gpu_tunings) {
+    const auto found = options.gpu_tunings->find(device->target().adapter);
+    if (found != options.gpu_tunings->end()) tuning = found->second;
+  }
+  return webgpu::make_webgpu_backend(std::move(device), {.expose_values = options.expose_values,
+                                                         .threads = options.threads,
+                                                         .trace = options.trace,
+                                                         .tuning = std::move(tuning)});
 }
 #else
 constexpr std::string_view kNoWgpu =

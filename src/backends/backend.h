@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -32,6 +33,20 @@ struct Ticket {
   uint64_t id = 0;
 };
 enum class Poll { kPending, kReady, kDeviceLost };
+
+/// What tuning found for one piece of work that a kernel can do in several shapes (backends/webgpu/emitter.h: Choice).
+struct TunedShape {
+  std::string key;
+  std::vector<uint32_t> standard, best;
+  double standard_s = 0, best_s = 0;  // of all dispatches of a step that do this work; without timestamps of the step
+  uint32_t variants = 0;              // that were measured
+};
+
+struct TuneOptions {
+  std::span<const uint32_t> tokens;  // of the steps to tune: one of each of so many sequences, above 64 all of one
+  uint32_t most_variants = 0;        // of a kernel that are measured, spread over all there are; 0: all
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
 
 /// Room for an output: an array of f32 or i32, as the plan says. An empty one asks for nothing.
 struct OutputRoom : std::span<std::byte> {
@@ -117,6 +132,15 @@ struct Backend {
   /// The limits of the device, while no step is in flight: for command lines; blocks for half a second.
   /// Errors: the device's.
   virtual Result<Roofs> measure_roofs() { return Roofs{}; }
+
+  /// Measures the shapes of all kernels that play such steps on the device, while none is in flight: for command lines;
+  /// blocks for a minute or two. graph: as for lower(). weights: one per weight of its plans. Nothing changes:
+  /// target().tuning decides the shapes of the next lower(). Errors: kUnsupported where kernels have no shapes to
+  /// choose from; the device's.
+  virtual Result<std::vector<TunedShape>> tune(graph::Graph /*graph*/, std::span<const Buffer> /*weights*/,
+                                               const TuneOptions& /*options*/) {
+    return fail(ErrorCode::kUnsupported, "The kernels of {} have no shapes to tune.", target().device);
+  }
 };
 
 /// Activations of products with quantised weights: int8 (bf16 with halves) where there are kernels for it, or always
@@ -129,9 +153,11 @@ struct BackendOptions {
   uint32_t threads = 0;
   std::string_view isa;
   ActivationFormat activations = ActivationFormat::kAuto;
-  bool expose_values = false;      // graph::Target::expose_values
-  Trace* trace = nullptr;          // cpu: lanes "ops" and "thread 0", "thread 1", ...; outlives the backend
-  bool gpu_hardware_only = false;  // no adapters that are CPUs
+  bool expose_values = false;  // graph::Target::expose_values
+  // cpu: lanes "ops" and "thread 0", "thread 1", ...; gpu: a lane "gpu" with every kernel. Outlives the backend.
+  Trace* trace = nullptr;
+  bool gpu_hardware_only = false;                                     // no adapters that are CPUs
+  const std::map<std::string, graph::Tuning>* gpu_tunings = nullptr;  // by adapter: graph::Target::adapter
   // For tests: a weaker device.
   bool gpu_default_limits = false, gpu_no_f16 = false, gpu_no_subgroups = false;
 };

@@ -2,9 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 namespace tern::graph {
+
+/// Shapes of kernels that were measured to be the best on a device: by the work they are for, what the kernel
+/// understands (backends/webgpu/emitter.h: Choice). Unknown entries and values that no kernel offers are passed over.
+using Tuning = std::map<std::string, std::vector<uint32_t>>;
 
 /// What a GPU can do. The defaults are those of WebGPU, which every device has.
 struct GpuFacts {
@@ -31,6 +37,8 @@ struct Target {
   bool expose_values = false;  // for --compare-with-ref: every value the model names is an output of the plan
   uint32_t threads = 1;
   GpuFacts gpu;                  // of webgpu only
+  std::string adapter;           // of webgpu only: vendor, architecture, device, driver; what a tuning is kept for
+  Tuning tuning;                 // of webgpu only
   uint32_t steps_in_flight = 1;  // steps that are worth having submitted at a time, at most kSampledTokens (step.h)
 
   /// Whether weights, cache and activations lie in memory of its own and take none of the host's.

@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "apps/cli/terminal.h"
+#include "apps/cli/tuning_file.h"
 #include "io/container.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -44,14 +45,6 @@ Result<uint64_t> parse_bytes(const std::string& text) {
                 "--memory-limit is \"{}\", expected bytes such as 1500000000, 512M, 2G, or none.", text);
   }
   return bytes << (10 * power);
-}
-
-/// Where programs keep what they can make again (XDG Base Directory Specification).
-std::string user_cache() {
-  const char* cache = getenv("XDG_CACHE_HOME");
-  if (cache && cache[0] == '/') return io::join_path(cache, "tern");
-  const char* home = getenv("HOME");
-  return io::join_path(home ? home : ".", ".cache/tern");
 }
 
 /// --memory-limit and the container's limit, whichever is less; "none" lifts both.
@@ -115,6 +108,13 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--memory-limit", options.memory_limit,
                   "Refuse to load a model that needs more: bytes, 512M, 2G; none: not even the container's limit")
+      ->group(group);
+  command
+      .add_option(
+          "--tuning", options.tuning,
+          "Shapes of a GPU's kernels, as tern tune measured them: a file; auto: that of the user's cache folder; "
+          "none")
+      ->capture_default_str()
       ->group(group);
   command.add_option("--chunk", options.chunk, "Tokens of a prompt computed in one step")
       ->check(CLI::Range(1, 4096))
@@ -198,6 +198,20 @@ Result<OpenedModel> load(const ModelOptions& options, const engine::EngineOption
 
 }  // namespace
 
+namespace {
+
+/// A file that is named has to be sound; one that lies where it is kept is not worth failing for.
+Result<Tunings> load_tunings(const std::string& option) {
+  if (option == "none") return Tunings{};
+  if (option != "auto") return read_tunings(option);
+  Result<Tunings> tunings = read_tunings(default_tuning_path());
+  if (tunings) return tunings;
+  fmt::print(stderr, "{} going on without tuning: {}\n", styled("tern:", Style::kDim, 2), tunings.error().to_string());
+  return Tunings{};
+}
+
+}  // namespace
+
 Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOptions engine, bool record) {
   engine.context = options.context;
   engine.kv_format = TRY(parse_kv_format(options.kv_format));
@@ -207,7 +221,8 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
   std::unique_ptr<TraceFile> trace;
   if (record || !options.trace.empty()) trace = TRY(TraceFile::create(options.trace));
   engine.trace = trace ? &trace->trace : nullptr;
-  const auto make = [options, lanes = engine.trace](std::string_view name) {
+  const auto tunings = std::make_shared<const Tunings>(TRY(load_tunings(options.tuning)));
+  const auto make = [options, lanes = engine.trace, tunings](std::string_view name) {
     const bool f32 = options.activations == "f32";
     return backends::make_backend(
         name, {.threads = options.threads,
@@ -215,7 +230,8 @@ Result<OpenedModel> open_model(const ModelOptions& options, engine::EngineOption
                .activations = f32 ? backends::ActivationFormat::kF32 : backends::ActivationFormat::kAuto,
                .expose_values = options.expose_values,
                .trace = lanes,
-               .gpu_hardware_only = options.device == "auto"});
+               .gpu_hardware_only = options.device == "auto",
+               .gpu_tunings = tunings.get()});
   };
   OpenedModel opened = TRY(load(options, engine, make));
   opened.trace = std::move(trace);
@@ -275,6 +291,13 @@ std::unexpected<Error> stopped(const std::string& file) {
 std::unexpected<Error> no_text(const std::string& path, std::string_view missing, const std::string& problem) {
   if (problem.empty()) return fail(ErrorCode::kUnsupported, "{} has no {}.", path, missing);
   return fail(ErrorCode::kUnsupported, "The {} of {} cannot be used: {}", missing, path, problem);
+}
+
+std::string user_cache() {
+  const char* cache = getenv("XDG_CACHE_HOME");
+  if (cache && cache[0] == '/') return io::join_path(cache, "tern");
+  const char* home = getenv("HOME");
+  return io::join_path(home ? home : ".", ".cache/tern");
 }
 
 uint64_t peak_rss_bytes() {

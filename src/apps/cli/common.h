@@ -33,6 +33,7 @@ struct ModelOptions {
   std::string memory_limit;
   std::string trace;  // file to write; empty: none
   std::string weight_cache;
+  std::string tuning = "auto";
   bool expose_values = false;  // no option: for comparisons (graph::Target)
 };
 
@@ -81,6 +82,8 @@ std::unexpected<Error> stopped(const std::string& file);
 std::unexpected<Error> no_text(const std::string& path, std::string_view missing, const std::string& problem);
 /// Bytes the process held at most so far, mapped file pages included.
 uint64_t peak_rss_bytes();
+/// Where programs keep what they can make again (XDG Base Directory Specification).
+std::string user_cache();
 double seconds_now();  // monotonic
 
 // One per command: registers it; when it is the one that was called, it runs and leaves its exit code in exit_code.
@@ -94,5 +97,6 @@ void add_convert(CLI::App& app, int& exit_code);
 void add_synth(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);
 void add_perplexity(CLI::App& app, int& exit_code);
+void add_tune(CLI::App& app, int& exit_code);
 
 }  // namespace tern::cli

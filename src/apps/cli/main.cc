@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   add_bench(app, exit_code);
   add_convert(app, exit_code);
   add_synth(app, exit_code);
+  add_tune(app, exit_code);
 
   for (CLI::App* command : app.get_subcommands({})) command->group("Commands");
   if (argc == 1) {

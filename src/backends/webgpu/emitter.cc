@@ -171,11 +171,28 @@ void Emitter::touch(Ref ref, uint32_t step) {
   value.last = std::max(value.last, step);
 }
 
+std::vector<uint32_t> Emitter::choose(Dispatch& dispatch, std::string_view work, std::vector<uint32_t> standard,
+                                      std::vector<std::vector<uint32_t>> variants) {
+  std::string key = fmt::format("{} {} {}", dispatch.name, work, max_tokens_);
+  auto found = std::ranges::find(choices_, key, &Choice::key);
+  if (found == choices_.end()) {
+    if (std::ranges::find(variants, standard) == variants.end()) variants.insert(variants.begin(), standard);
+    choices_.push_back({std::move(key), max_tokens_, std::move(standard), std::move(variants), {}});
+    found = std::prev(choices_.end());
+  }
+  dispatch.choice = static_cast<uint32_t>(found - choices_.begin());
+  const auto tuned = target_.tuning.find(found->key);
+  const bool is_sound =
+      tuned != target_.tuning.end() && std::ranges::find(found->variants, tuned->second) != found->variants.end();
+  return is_sound ? tuned->second : found->standard;
+}
+
 Result<void> Emitter::dispatch(graph::NodeId n, const Dispatch& dispatch) {
   const graph::Node& node = graph_.nodes[n];
   TRY(check_fits(node, dispatch));
   std::string source = TRY(compose(dispatch.files, dispatch.constants, dispatch.features));
   const auto index = static_cast<uint32_t>(steps_.size());
+  if (dispatch.choice != graph::kNone) choices_[dispatch.choice].steps.push_back(index);
   Step step;
   step.step.pipeline = pipeline(dispatch, node, std::move(source));
   for (const Bind& bind : dispatch.binds) {
@@ -309,7 +326,8 @@ Result<graph::Plan> Emitter::finish() {
   return std::move(plan_);
 }
 
-Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target) {
+Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target,
+                          std::vector<Choice>* choices) {
   TRY(graph::validate(graph));
   Emitter emitter(graph, target, key);
   const bool is_fused = match_fused_model(emitter) && !target.gpu.software;  // a CPU compiles slowly and gains nothing
@@ -319,6 +337,7 @@ Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, 
     if (is_wanted && max_tokens < key.max_tokens) TRY(emitter.program(max_tokens));
   }
   TRY(emitter.program(key.max_tokens));
+  if (choices) *choices = emitter.choices();
   return emitter.finish();
 }
 

@@ -41,6 +41,16 @@ inline Bind writes(Ref ref) {
   return {ref, graph::Access::kReadWrite};
 }
 
+/// A kernel that can do the same work in several shapes, all of them right: what `tern tune` measures. What the numbers
+/// of a shape are is the kernel's to say.
+struct Choice {
+  std::string key;          // the work: "fused_qkv q4 6144x4096 1" is a kernel, a matrix and the program's tokens
+  uint32_t max_tokens = 0;  // of the program
+  std::vector<uint32_t> standard;
+  std::vector<std::vector<uint32_t>> variants;  // standard among them
+  std::vector<uint32_t> steps;                  // of the plan, that do this work
+};
+
 /// One dispatch. Bindings in the order of their numbers in the kernel.
 struct Dispatch {
   std::string_view name;  // of the kernel, for dumps and errors
@@ -49,6 +59,7 @@ struct Dispatch {
   std::vector<Bind> binds;
   std::array<graph::GridExpr, 3> grid;
   std::string_view features = "";  // "enable subgroups;\n"
+  uint32_t choice = graph::kNone;  // of Emitter::choices()
 };
 
 /// `rows` rows, `each` to a workgroup.
@@ -90,6 +101,12 @@ class Emitter {
   /// The plan's output "tokens", one word a wanted row; the plan has it when this was called.
   Ref tokens_output();
 
+  /// The shape for a dispatch: what the target's tuning says for this work, else the standard one. Notes that there was
+  /// a choice. work: what it depends on beside the dispatch's name and the program's tokens.
+  std::vector<uint32_t> choose(Dispatch& dispatch, std::string_view work, std::vector<uint32_t> standard,
+                               std::vector<std::vector<uint32_t>> variants);
+  const std::vector<Choice>& choices() const { return choices_; }
+
   /// Adds a dispatch for `node`.
   Result<void> dispatch(graph::NodeId node, const Dispatch& dispatch);
   /// The node is computed by what was emitted for another one.
@@ -124,6 +141,7 @@ class Emitter {
   uint32_t tokens_value_ = UINT32_MAX;  // of arena_
   std::vector<ArenaValue> arena_;
   std::vector<Step> steps_;
+  std::vector<Choice> choices_;
   std::map<std::string, uint32_t> pipelines_;  // by source and access
   graph::Plan plan_;
 
@@ -148,6 +166,8 @@ std::span<const KernelDef> kernel_defs();
 
 /// Programs: up to 1 token, up to 16, and all; where the model is fused (fused_model.h) also 2, 4, 8, 32 and 64, as far
 /// as there may be so many sequences (pipelines take time to compile), and 512.
-Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target);
+/// choices: if given, gets all shapes that were chosen.
+Result<graph::Plan> lower(const graph::Graph& graph, const graph::PlanKey& key, const graph::Target& target,
+                          std::vector<Choice>* choices = nullptr);
 
 }  // namespace tern::backends::webgpu

@@ -33,6 +33,10 @@ bool has_int8_product(const graph::Weight& weight) {
   return weight.cols % 32 == 0 && !dot_file(PlaneLayout::of(weight).family).empty();
 }
 
+std::string product_name(const PlaneLayout& layout) {
+  return fmt::format("{} {}x{}", dot_file(layout.family).substr(4), layout.rows, layout.cols);
+}
+
 View q8_blocks(Emitter& emitter, graph::Dim rows, uint32_t cols) {
   const uint32_t groups = cols / 32;
   return emitter.temporary(rows, 4 * (2 * groups + div_up(groups, 2) + div_up(groups, 4)));
@@ -67,12 +71,35 @@ void add_block_params(const Emitter& emitter, Constants& constants) {
   constants.add("P_PAGES", layout.pages);
 }
 
-void add_gemv(const Emitter& emitter, Dispatch& dispatch, const graph::Weight& weight, GemvShape shape,
+namespace {
+
+/// {threads, parts of K, rows a team} that keep every team of a workgroup at work, each for at most eight turns.
+std::vector<std::vector<uint32_t>> gemv_variants(uint32_t rows, uint32_t groups, uint32_t most_threads) {
+  constexpr uint32_t kTeam = 32;  // threads; as most devices have it
+  std::vector<std::vector<uint32_t>> out;
+  for (uint32_t threads = 64; threads <= std::min(most_threads, 1024u); threads *= 2) {
+    for (uint32_t parts = 1; parts == 1 || (parts <= 4 && parts * kTeam <= groups); parts *= 2) {
+      for (uint32_t at_a_time = 1; at_a_time <= std::min(rows, 4u); at_a_time *= 2) {
+        const uint32_t jobs = rows / at_a_time * parts, teams = threads / kTeam;
+        if (rows % at_a_time == 0 && jobs >= teams && jobs <= 8 * teams) out.push_back({threads, parts, at_a_time});
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void add_gemv(Emitter& emitter, Dispatch& dispatch, const graph::Weight& weight, GemvShape shape,
               uint32_t rows_per_result, uint32_t tokens) {
   const PlaneLayout layout = PlaneLayout::of(weight);
   const uint32_t rows = shape.out * rows_per_result;
-  const uint32_t most = std::min(shape.threads, emitter.target().gpu.max_invocations / 32 * 32);
-  add_team(emitter, dispatch, most);
+  const uint32_t most = emitter.target().gpu.max_invocations / 32 * 32;
+  const std::vector<uint32_t> chosen =
+      emitter.choose(dispatch, product_name(layout), {std::min(shape.threads, most), shape.parts, shape.rows},
+                     gemv_variants(rows, layout.padded / 32, most));
+  shape = {shape.out, chosen[0], chosen[1], chosen[2]};
+  add_team(emitter, dispatch, shape.threads);
   dispatch.constants.add("OUT", shape.out);
   dispatch.constants.add("ROWS", rows);
   dispatch.constants.add("R", shape.rows);

@@ -10,6 +10,9 @@ bool has_int8_product(const graph::Weight& weight);
 /// "dot_q4"; the weight has an int8 product.
 std::string_view dot_file(Family family);
 
+/// "q4 6144x4096": what the choice of a product's shape depends on.
+std::string product_name(const PlaneLayout& layout);
+
 /// Rows of int8 blocks of `cols` values.
 View q8_blocks(Emitter& emitter, graph::Dim rows, uint32_t cols);
 
@@ -23,8 +26,9 @@ void add_block_params(const Emitter& emitter, Constants& constants);
 struct GemvShape {
   uint32_t out, threads, parts, rows;
 };
-/// Constants of gemv_q8.wgsl for `rows_per_result` weight rows a result, `tokens` tokens at a time.
-void add_gemv(const Emitter& emitter, Dispatch& dispatch, const graph::Weight& weight, GemvShape shape,
+/// Constants of gemv_q8.wgsl for `rows_per_result` weight rows a result, `tokens` tokens at a time. Of the shape `out`
+/// is fixed; the rest is what it is unless tuning says otherwise (Emitter::choose: threads, parts, rows).
+void add_gemv(Emitter& emitter, Dispatch& dispatch, const graph::Weight& weight, GemvShape shape,
               uint32_t rows_per_result, uint32_t tokens);
 
 }  // namespace tern::backends::webgpu

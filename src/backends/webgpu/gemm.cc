@@ -51,6 +51,17 @@ uint32_t parts_of(Gemm gemm, const Tile& tile, uint64_t rows, uint32_t n, uint32
   return parts;
 }
 
+/// {rows, parts of K} of packed products, for Emitter::choose.
+std::vector<std::vector<uint32_t>> dot_variants(const Emitter& e, uint32_t groups, bool may_split) {
+  std::vector<std::vector<uint32_t>> out;
+  for (uint32_t bm = 16; bm <= (e.target().gpu.software ? 32 : 128); bm *= 2) {
+    for (uint32_t parts = 1; parts == 1 || (may_split && parts <= 8 && groups / parts >= 8); parts *= 2) {
+      out.push_back({bm, parts});
+    }
+  }
+  return out;
+}
+
 void add_matrix_tile(Constants& constants, const Tile& tile) {
   const uint32_t threads = tile.wm * tile.wn * 32;
   constants.add("BM", tile.bm);
@@ -115,9 +126,15 @@ GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x,
                        std::string_view store) {
   const PlaneLayout layout = PlaneLayout::of(*e.weight(node, 1));
   const uint64_t rows = e.most_rows(x.rows);
-  const Tile tile = tile_of(e, gemm, rows, layout.cols);
+  Tile tile = tile_of(e, gemm, rows, layout.cols);
   GemmDispatch out{.dispatch = {.name = gemm == Gemm::kDot ? "gemm_dot" : "gemm_matrix"}};
   out.parts = may_split ? parts_of(gemm, tile, rows, layout.rows, layout.cols) : 1;
+  if (gemm == Gemm::kDot) {
+    const std::vector<uint32_t> chosen = e.choose(out.dispatch, product_name(layout), {tile.bm, out.parts},
+                                                  dot_variants(e, layout.cols / 32, may_split));
+    tile.bm = chosen[0];
+    out.parts = chosen[1];
+  }
   Dispatch& d = out.dispatch;
   d.files = {"q8_block", dot_file(layout.family), d.name};
   if (gemm == Gemm::kMatrix) {

@@ -6,6 +6,8 @@
 #include "backends/host/check_step.h"
 #include "backends/webgpu/emitter.h"
 #include "backends/webgpu/gpu_roofs.h"
+#include "backends/webgpu/gpu_trace.h"
+#include "backends/webgpu/tuner.h"
 #include "backends/webgpu/uploader.h"
 #include "graph/passes/passes.h"
 
@@ -26,9 +28,14 @@ constexpr uint64_t kUploadBytes = uint64_t{64} << 20;
 
 class WebgpuBackend final : public Backend {
  public:
-  WebgpuBackend(std::unique_ptr<Device> device, bool expose_values, uint32_t threads)
-      : device_(std::move(device)), target_(complete(device_->target())), threads_(threads) {
-    target_.expose_values = expose_values;
+  WebgpuBackend(std::unique_ptr<Device> device, const WebgpuOptions& options)
+      : device_(std::move(device)),
+        target_(complete(device_->target())),
+        threads_(options.threads),
+        trace_(*device_, options.trace),
+        keeps_plans_(options.trace != nullptr) {
+    target_.expose_values = options.expose_values;
+    if (!options.tuning.empty()) target_.tuning = options.tuning;
   }
 
   const graph::Target& target() const override { return target_; }
@@ -129,6 +136,16 @@ class WebgpuBackend final : public Backend {
   void wait(Ticket ticket) override { device_->wait(ticket.id); }
 
   Result<Roofs> measure_roofs() override { return measure_gpu_roofs(*device_); }
+
+  Result<std::vector<TunedShape>> tune(graph::Graph graph, std::span<const Buffer> weights,
+                                       const TuneOptions& options) override {
+    uploader_.reset();
+    TRY(graph::run_passes(graph, target_));
+    std::vector<uint32_t> ids;
+    for (const Buffer buffer : weights) ids.push_back(buffer.id);
+    Tuner tuner(*device_, target_, graph, ids, options);
+    return tuner.run();
+  }
 
  private:
   /// A layer's keys or values are one binding.

@@ -8,9 +8,13 @@
 
 namespace tern::backends::webgpu {
 
-/// threads: that repack weights; 0: all cores.
-std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, bool expose_values = false,
-                                             uint32_t threads = 0);
+struct WebgpuOptions {
+  bool expose_values = false;  // graph::Target::expose_values
+  uint32_t threads = 0;        // that repack weights; 0: all cores
+  Trace* trace = nullptr;      // gets a lane "gpu" with every dispatch; outlives the backend
+  graph::Tuning tuning = {};   // graph::Target::tuning
+};
+std::unique_ptr<Backend> make_webgpu_backend(std::unique_ptr<Device> device, const WebgpuOptions& options = {});
 
 /// The target that a backend on this device lowers for.
 graph::Target complete(graph::Target device);

@@ -73,6 +73,8 @@ Adapter describe(const WgpuApi& api, WGPUAdapter handle) {
   out.facts.kind = kind_of(info.adapterType);
   out.facts.target.backend = "webgpu";
   out.facts.target.device = text_of(info.device);
+  out.facts.target.adapter = fmt::format("{}, {}, {}, {}", text_of(info.vendor), text_of(info.architecture),
+                                         text_of(info.device), text_of(info.description));
   out.facts.target.steps_in_flight = 3;  // one runs, one waits, one is being recorded
   out.facts.target.gpu = facts_of(api, handle, out.limits);
   set_subgroup_sizes(info.vendorID, out.facts.target.gpu);
