@@ -66,6 +66,14 @@ function(tern_cpu_isas target)
       set_source_files_properties(${dir}/isa_avx2.cc PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c" TARGET_DIRECTORY ${target})
       set_source_files_properties(${dir}/isa_avx512.cc PROPERTIES COMPILE_OPTIONS
         "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512" TARGET_DIRECTORY ${target})
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+      # GCC moves loads of a tile in front of its products (as it does not on x86), until they are kept on the stack.
+      set(in_order "$<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>")
+      set_source_files_properties(${dir}/isa_neon.cc PROPERTIES COMPILE_OPTIONS "${in_order}" TARGET_DIRECTORY ${target})
+      set_source_files_properties(${dir}/isa_dotprod.cc PROPERTIES COMPILE_OPTIONS
+        "-march=armv8.2-a+dotprod;${in_order}" TARGET_DIRECTORY ${target})
+      set_source_files_properties(${dir}/isa_i8mm.cc PROPERTIES COMPILE_OPTIONS
+        "-march=armv8.2-a+dotprod+i8mm;${in_order}" TARGET_DIRECTORY ${target})
     endif()
   endif()
 endfunction()

@@ -148,7 +148,7 @@ struct Backend {
 enum class ActivationFormat : uint32_t { kAuto, kF32 };
 
 /// Which backend "cpu", "gpu" and "ref" name. threads: 0 = as many as the machine has. isa: "" = best, or "scalar",
-/// "avx2", ...
+/// "avx2", "neon", ...
 struct BackendOptions {
   uint32_t threads = 0;
   std::string_view isa;

@@ -86,7 +86,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
       ->group(group);
-  command.add_option("--isa", options.isa, "Use the kernels of one instruction set: scalar, avx2, avx512")
+  command
+      .add_option("--isa", options.isa,
+                  "Use the kernels of one instruction set: scalar; avx2, avx512; neon, dotprod, i8mm")
       ->group(group);
   command
       .add_option("--activations", options.activations,

@@ -9,8 +9,9 @@
 // other rows of the tile see adds nothing. So neither chunks, nor batch-mates, nor threads change a bit.
 // Keys lie transposed in their pages (kv_cache.inl), so that a vector of them is a load.
 
-constexpr int kMr = 4;                     // rows of a tile
-constexpr int kNv = kLanes == 16 ? 4 : 2;  // vectors of a tile; with kMr rows they leave registers for the operands
+constexpr int kMr = 4;  // rows of a tile
+// Vectors of a tile; with kMr rows they leave registers for the operands, of which there are 32 or 16.
+constexpr int kNv = kTileRows * kTileTokens >= 16 ? 4 : 2;
 
 inline uint32_t padded(uint32_t head_dim) {
   return (head_dim + kLanes - 1) / kLanes * kLanes;

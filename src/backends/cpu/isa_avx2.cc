@@ -46,6 +46,7 @@ using Nibbles = NibblesByArithmetic;
 constexpr int kPanelTile = 4;  // tokens: 4 integer and 4 float sums of 16 registers
 constexpr int kPartsOfMany = 1;
 constexpr int kWideTile = 0;  // none
+constexpr bool kTokenPairs = false, kShortRounds = false;
 
 inline __m256i broadcast_4(const uint8_t* p) {
   int32_t v;
@@ -59,8 +60,8 @@ struct Dot {
   static constexpr bool kSigned = kBits == 8, kComplements = false;
   using Sum = __m256i;
   static Sum start(int32_t value) { return _mm256_set1_epi32(value); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
-    __m256i w = reinterpret_cast<__m256i>(codes), four = broadcast_4(x);
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
+    __m256i w = reinterpret_cast<__m256i>(codes), four = broadcast_4(x + 4 * s);
     if constexpr (kSigned) {
       w = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
       four = _mm256_sign_epi8(four, w);
@@ -77,8 +78,8 @@ struct Dot<4> {
   static constexpr bool kSigned = false, kComplements = false;
   using Sum = __m256i;
   static Sum start(int32_t) { return _mm256_setzero_si256(); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
-    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(reinterpret_cast<__m256i>(codes), broadcast_4(x)));
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
+    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(reinterpret_cast<__m256i>(codes), broadcast_4(x + 4 * s)));
   }
   static vi finish(Sum sum, int32_t value) {
     return reinterpret_cast<vi>(

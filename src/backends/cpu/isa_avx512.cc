@@ -55,15 +55,16 @@ struct Nibbles {
 constexpr int kPanelTile = 12;  // tokens: 12 integer and 12 float sums of 32 registers
 constexpr int kPartsOfMany = 1;
 constexpr int kWideTile = 6;  // of two panels: as many sums
+constexpr bool kTokenPairs = false, kShortRounds = false;
 
 template <int kBits>
 struct Dot {
   static constexpr bool kSigned = false, kComplements = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
     int32_t four;
-    __builtin_memcpy(&four, x, sizeof four);
+    __builtin_memcpy(&four, x + 4 * s, sizeof four);
     return reinterpret_cast<vi>(
         _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sum), reinterpret_cast<__m512i>(codes), _mm512_set1_epi32(four)));
   }

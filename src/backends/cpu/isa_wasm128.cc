@@ -18,8 +18,8 @@ struct Dot {
   static constexpr bool kSigned = false, kComplements = false;
   using Sum = v128_t;
   static Sum start(int32_t value) { return wasm_i32x4_splat(value); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
-    const v128_t w = reinterpret_cast<v128_t>(codes), four = wasm_v128_load32_splat(x);
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
+    const v128_t w = reinterpret_cast<v128_t>(codes), four = wasm_v128_load32_splat(x + 4 * s);
     const v128_t even = wasm_i16x8_shr(wasm_i16x8_shl(four, 8), 8), odd = wasm_i16x8_shr(four, 8);
     sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_and(w, wasm_i16x8_const_splat(255)), even));
     return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_u16x8_shr(w, 8), odd));

@@ -22,8 +22,9 @@ struct Dot {
   static constexpr bool kSigned = false, kComplements = false;
   using Sum = v128_t;
   static Sum start(int32_t value) { return wasm_i32x4_splat(value); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
-    return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_load32_splat(x), reinterpret_cast<v128_t>(codes), sum);
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
+    return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_load32_splat(x + 4 * s), reinterpret_cast<v128_t>(codes),
+                                                  sum);
   }
   static vi finish(Sum sum, int32_t) { return reinterpret_cast<vi>(sum); }
 };
@@ -34,10 +35,10 @@ struct Dot<8> {
   static constexpr bool kSigned = true, kComplements = true;
   using Sum = v128_t;
   static Sum start(int32_t value) { return wasm_i32x4_splat(value); }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
     v128_t zero = wasm_i8x16_const_splat(0);
     asm("" : "+r"(zero));  // else Clang makes a shift of the comparison, for which x86 has no instruction
-    const v128_t four = wasm_v128_load32_splat(x);
+    const v128_t four = wasm_v128_load32_splat(x + 4 * s);
     const v128_t flip = wasm_v128_xor(wasm_i8x16_lt(four, zero), wasm_i8x16_const_splat(-128));
     const v128_t w = wasm_v128_xor(reinterpret_cast<v128_t>(codes), flip);
     return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(w, wasm_i8x16_abs(four), sum);

@@ -1,6 +1,10 @@
 #include "backends/cpu/kernels.h"
 
 #include <fmt/ranges.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -20,6 +24,17 @@ namespace avx2 {
 extern const KernelTable kTable;
 }
 namespace avx512 {
+extern const KernelTable kTable;
+}
+#endif
+#ifdef __aarch64__
+namespace neon {
+extern const KernelTable kTable;
+}
+namespace dotprod {
+extern const KernelTable kTable;
+}
+namespace i8mm {
 extern const KernelTable kTable;
 }
 #endif
@@ -55,6 +70,23 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512vnni");
 }
 #endif
+#ifdef __aarch64__
+/// Other systems than Linux are not asked: they have "neon".
+bool has_dotprod() {
+#ifdef __linux__
+  return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+#else
+  return false;
+#endif
+}
+bool has_i8mm() {
+#ifdef __linux__
+  return has_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM);
+#else
+  return false;
+#endif
+}
+#endif
 #ifdef __wasm_simd128__
 bool has_simd128() {
   return &wasm128::kTable != nullptr;
@@ -65,6 +97,7 @@ bool has_relaxed_simd() {
 #endif
 
 // The best last.
+// clang-format off: a line each
 constexpr Isa kIsas[] = {
 #ifdef __wasm_simd128__
     {&wasm128::kTable, has_simd128},
@@ -76,7 +109,13 @@ constexpr Isa kIsas[] = {
     {&avx2::kTable, has_avx2},
     {&avx512::kTable, has_avx512},
 #endif
+#ifdef __aarch64__
+    {&neon::kTable, always},
+    {&dotprod::kTable, has_dotprod},
+    {&i8mm::kTable, has_i8mm},
+#endif
 };
+// clang-format on
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 constexpr int kPanelTile = 2;  // tokens
 constexpr int kPartsOfMany = 1;
 constexpr int kWideTile = 0;  // none
+constexpr bool kTokenPairs = false, kShortRounds = true;
 template <int kBits>
 using Dot = DotByArithmetic;
 inline vbytes lookup(vbytes codes, const uint8_t* table) {

@@ -16,7 +16,7 @@ template <class C, int N, int P>
 [[gnu::always_inline]] inline void dot_group(const uint8_t* lines, const uint8_t* x, size_t ahead, vf (&out)[P][N]) {
   using D = Dot<C::kBits>;
   // Where registers are few, a round has two steps: unrolled, values of all of them are kept at once, on the stack.
-  constexpr int kRounds = kLanes == 4 ? C::kAlike : C::kBytes > 320 ? 2 : 1;
+  constexpr int kRounds = kShortRounds ? C::kAlike : C::kBytes > 320 ? 2 : 1;
   constexpr int kSteps = C::kGroup / 4, kPerRound = kSteps / kRounds;
   const uint8_t* numbers = x + C::kGroup * N;
   typename D::Sum sum[P][N];
@@ -33,7 +33,7 @@ template <class C, int N, int P>
       for (int p = 0; p < P; ++p) {
         const vbytes w = C::step(lines + 4 * p * kLanes, s);
 #pragma GCC unroll 16
-        for (int t = 0; t < N; ++t) sum[p][t] = D::step(sum[p][t], w, x + C::kGroup * t + 4 * s);
+        for (int t = 0; t < N; ++t) sum[p][t] = D::step(sum[p][t], w, x + C::kGroup * t, s);
       }
     }
 #pragma GCC unroll 8
@@ -101,6 +101,16 @@ void panel_tile(const PanelTileArgs& a) {
   for (int row = 0; row < static_cast<int>(kPanelRows); row += kAtOnce * kLanes) panel_rows<C, N, kAtOnce>(a, row);
 }
 
+/// Of tokens in pairs, where kTokenPairs says so (panel_pairs.inl).
+template <class C, int N>
+void pair_tile(const PanelTileArgs& a);
+
+template <class C, int N>
+constexpr PanelTileFn tile_of() {
+  if constexpr (kTokenPairs && N > 1) return pair_tile<C, N>;
+  return panel_tile<C, N>;
+}
+
 template <class C, int... N>
 constexpr PanelKernel make_panel_kernel(std::integer_sequence<int, N...>) {
   return {ActivationType::kInt8,
@@ -108,7 +118,7 @@ constexpr PanelKernel make_panel_kernel(std::integer_sequence<int, N...>) {
           Dot<C::kBits>::kSigned ? 0 : C::kZero,
           Dot<C::kBits>::kComplements ? 1 : 0,
           kPanelTile,
-          {nullptr, panel_tile<C, N + 1>...},
+          {nullptr, tile_of<C, N + 1>()...},
           wide_kernel<C>()};
 }
 template <class C>

@@ -61,9 +61,9 @@ void wide_tile(const PanelTileArgs& a) {
         const vbytes second = to_bytes(load_line(w + kLines + 128 * s + 64));
 #pragma GCC unroll 8
         for (int t = 0; t < N; ++t) {
-          const uint8_t* four = x + C::kGroup * t + 4 * s;  // one broadcast for both
-          dot[0][t] = D::step(dot[0][t], first, four);
-          dot[1][t] = D::step(dot[1][t], second, four);
+          const uint8_t* mine = x + C::kGroup * t;  // one broadcast for both
+          dot[0][t] = D::step(dot[0][t], first, mine, s);
+          dot[1][t] = D::step(dot[1][t], second, mine, s);
         }
       }
 #pragma GCC unroll 2

@@ -1,7 +1,8 @@
 // Activations, f32 -> int8, in the order in which panel_tile.inl consumes them. A tile of n tokens is one stream:
 //
 //   per 256 columns   n x f32 S, the scale: largest magnitude / 127
-//     per group       n x group x int8 q = round(x / S * 2^e), e >= 0 the largest that keeps |q| <= 127
+//     per group       n x group x int8 q = round(x / S * 2^e), e >= 0 the largest that keeps |q| <= 127; where
+//                     kTokenPairs is set, eight of tokens 0 and 1 in turn, then of 2 and 3, ..., an odd one alone
 //                     n x i32 where the integer sum starts: the bits of 1.5 * 2^(23 - e), minus zero * sum of q, plus
 //                             what it lacks
 //                     n x f32 1.5 * 2^(23 - e)
@@ -44,6 +45,13 @@ inline int32_t shift_to(float magnitude, float limit) {
   return e < 0 ? 0 : e > kMostShift ? kMostShift : e;
 }
 
+/// Where column i of token t of n lies in a group.
+template <uint32_t kGroup>
+inline uint32_t place_of(uint32_t i, uint32_t n, uint32_t t) {
+  const bool in_pair = kTokenPairs && (t % 2 == 1 || t + 1 < n);
+  return in_pair ? kGroup * (t - t % 2) + 16 * (i / 8) + 8 * (t % 2) + i % 8 : kGroup * t + i;
+}
+
 /// One group of token t of n. x: [kGroup].
 template <uint32_t kGroup>
 inline void quantize_group(const float* x, float inverse, int32_t e, const PanelKernel& kernel, uint32_t n, uint32_t t,
@@ -53,7 +61,7 @@ inline void quantize_group(const float* x, float inverse, int32_t e, const Panel
   for (uint32_t i = 0; i < kGroup; i += kLanes) {
     const vf shifted = load(x + i) * factor + splat(0x1.8p23f);  // its low bits are the rounded integer
     const vi q = float_to_bits(shifted) - static_cast<int32_t>(kStartBits);
-    store_low_bytes(out + kGroup * t + i, q);
+    store_low_bytes(out + place_of<kGroup>(i, n, t), q);
     sum += q;
     if constexpr (Dot<8>::kComplements) negative -= q < 0 ? q : vi{};
   }

@@ -16,10 +16,11 @@ double peak(uint32_t iterations, float x, float* result) {
   return 2.0 * kPeakSums * kLanes * iterations;
 }
 
-/// iterations * kPeakSums vectors of int8 dot products of 4; gives the number of operations done.
-double peak_int8(uint32_t iterations, float* result) {
-  using D = Dot<4>;
-  uint8_t x[4 * kPeakSums];
+/// iterations * kPeakSums vectors of int8 dot products of 4, or of 8 where tokens go in pairs; gives the number of
+/// operations done.
+template <class D>
+double peak_of(uint32_t iterations, float* result) {
+  uint8_t x[4 * kPeakSums];         // a step each
   typename D::Sum sums[kPeakSums];  // in registers: every loop over them is unrolled
 #pragma GCC unroll 16
   for (int s = 0; s < kPeakSums; ++s) sums[s] = D::start(s);
@@ -27,14 +28,23 @@ double peak_int8(uint32_t iterations, float* result) {
   const vbytes w = reinterpret_cast<vbytes>(splat(0x01020304));
   for (uint32_t i = 0; i < iterations; ++i) {
 #pragma GCC unroll 16
-    for (int s = 0; s < kPeakSums; ++s) sums[s] = D::step(sums[s], w, x);
+    for (int s = 0; s < kPeakSums; ++s) {
+      if constexpr (kTokenPairs) {
+        sums[s] = D::pair_step(sums[s], w, w);
+      } else {
+        sums[s] = D::step(sums[s], w, x, s);
+      }
+    }
     asm volatile("" : : "r"(x) : "memory");  // or one product would do for all iterations
   }
   vi total{};
 #pragma GCC unroll 16
   for (int s = 0; s < kPeakSums; ++s) total = total + D::finish(sums[s], 0);
   *result = static_cast<float>(total[0]);
-  return 8.0 * kPeakSums * kLanes * iterations;
+  return (kTokenPairs ? 16.0 : 8.0) * kPeakSums * kLanes * iterations;
+}
+double peak_int8(uint32_t iterations, float* result) {
+  return peak_of<Dot<4>>(iterations, result);
 }
 
 /// Reads `bytes`, a multiple of 1 KiB.

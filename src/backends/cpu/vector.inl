@@ -117,12 +117,11 @@ struct DotByArithmetic {
   static constexpr bool kSigned = false, kComplements = false;
   using Sum = vi;
   static Sum start(int32_t value) { return splat(value); }
-  /// What step() takes of 4 int8.
-  static const uint8_t* broadcast(const uint8_t* x) { return x; }
-  static Sum step(Sum sum, vbytes codes, const uint8_t* x) {
+  /// Step s: the columns 4 s .. 4 s + 3 of the activations at x, 16 of which are there from 16 * (s / 4) on.
+  static Sum step(Sum sum, vbytes codes, const uint8_t* x, int s) {
     const vi four = reinterpret_cast<vi>(codes);
 #pragma GCC unroll 4
-    for (int b = 0; b < 4; ++b) sum += (four >> (8 * b) & 255) * static_cast<int8_t>(x[b]);
+    for (int b = 0; b < 4; ++b) sum += (four >> (8 * b) & 255) * static_cast<int8_t>(x[4 * s + b]);
     return sum;
   }
   /// value: what start() was called with.

@@ -35,6 +35,7 @@ using Nibbles = NibblesByArithmetic;
 constexpr int kPanelTile = 4;    // tokens
 constexpr int kPartsOfMany = 2;  // 8 integer sums of 16 registers; those of floats are used once per group
 constexpr int kWideTile = 0;     // none
+constexpr bool kTokenPairs = false, kShortRounds = true;
 
 inline void store_low_bytes(uint8_t* p, vi v) {
   const v128_t low = wasm_v128_and(reinterpret_cast<v128_t>(v), wasm_i32x4_const_splat(255));
