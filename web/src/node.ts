@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import type { EngineModule } from "./api.js";
 import { chooseModule, findFeatures } from "./modules.js";
 import type { Threads, ThreadStart } from "./threads.js";
 import type { File, FileSystem } from "./wasi.js";
@@ -46,23 +47,31 @@ export function repositoryPath(name: string): string {
   return fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 }
 
-/// One of the modules that scripts/build_wasm leaves, or what TERN_WASM names.
+/// One of the modules that scripts/build_wasm leaves, else that of the package, or what TERN_WASM names.
 export function readModule(file = "tern.wasm"): Uint8Array<ArrayBuffer> {
-  const path = process.env["TERN_WASM"] ?? repositoryPath(`build-wasm/${file}`);
-  if (!fs.existsSync(path)) throw new Error(`There is no ${path}: scripts/build_wasm makes it.`);
+  const built = repositoryPath(`build-wasm/${file}`);
+  const packed = fileURLToPath(new URL(`../${file}`, import.meta.url));
+  const path = process.env["TERN_WASM"] ?? (fs.existsSync(built) ? built : packed);
+  if (!fs.existsSync(path)) throw new Error(`There is no ${built}: scripts/build_wasm makes it.`);
   return new Uint8Array(fs.readFileSync(path));
 }
 
-/// The best module that this Node takes, with its threads. wanted: null for as many as there are cores.
+/// The module that suits this Node. wanted: threads; null for as many as there are cores.
+export function nodeModule(wanted: number | null): EngineModule {
+  return chooseModule({ ...findFeatures(), cores: availableParallelism() }, wanted);
+}
+
+/// The best module that this Node takes, with its threads. wanted: as above.
 export function bestModule(wanted: number | null): { wasm: Uint8Array<ArrayBuffer>; threads: Threads } {
-  const features = { ...findFeatures(), cores: availableParallelism() };
-  const { file, threads: count } = chooseModule(features, wanted);
+  const { file, threads: count } = nodeModule(wanted);
   return { wasm: readModule(file), threads: { count, start: startThread } };
 }
 
 /// It ends with the process. When it fails the engine would wait for it for ever: the process ends, as natively.
-export function startThread(start: ThreadStart): void {
-  new Worker(new URL("./node_thread.js", import.meta.url), { workerData: start }).unref();
+export function startThread(start: ThreadStart): Worker {
+  const worker = new Worker(new URL("./node_thread.js", import.meta.url), { workerData: start, execArgv: [] });
+  worker.unref();
+  return worker;
 }
 
 /// Dawn. flags: its own, such as "enable-dawn-features=allow_unsafe_apis". It takes the Vulkan driver that the loader
