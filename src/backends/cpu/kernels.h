@@ -125,8 +125,10 @@ struct PanelTileArgs {
   bool first;
   float* c;  // [n] rows, ldc apart
   size_t ldc;
-  uint32_t ahead;     // bytes of weights to ask for in advance
-  size_t second = 0;  // floats from c to that of the second panel (WideKernel)
+  uint32_t ahead;  // bytes of weights to ask for in advance
+  // Of a WideKernel: floats from c to that of the second panel; activations of the tile that comes next.
+  size_t second = 0;
+  const uint8_t* next = nullptr;
 };
 using PanelTileFn = void (*)(const PanelTileArgs& args);
 
@@ -134,12 +136,13 @@ using PanelTileFn = void (*)(const PanelTileArgs& args);
 enum class ActivationType : uint32_t { kInt8, kBf16, kF32 };
 
 inline constexpr uint32_t kWideTokens = 32;           // from so many tokens on, panels are unpacked first
-inline constexpr uint32_t kMaxWideTile = 6;           // tokens
+inline constexpr uint32_t kMaxWideTile = 12;          // tokens
 inline constexpr uint32_t kWideBytes = 32 * 2 * 384;  // of unpacked panels at most
 
 /// Tiles of two unpacked panels x many tokens (panel_wide.inl).
 struct WideKernel {
-  uint32_t tile = 0;  // tokens; 0: there is none
+  uint32_t tile = 0;     // tokens; 0: there is none
+  uint32_t columns = 0;  // that are unpacked at a time: whole blocks, a part of a K-block
   void (*unpack)(const uint8_t* a, const uint8_t* b, uint32_t columns, uint32_t ahead, uint8_t* out) = nullptr;
   PanelTileFn tiles[kMaxWideTile + 1] = {};  // index: tokens
 };

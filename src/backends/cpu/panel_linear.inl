@@ -47,26 +47,29 @@ inline void multiply_wide(const PanelArgs& a, uint32_t p, uint32_t q, uint32_t k
   const uint32_t from = k0 / a.k_block * a.k_block, here = a.k - from < a.k_block ? a.k - from : a.k_block;
   const size_t panel_bytes = size_t{here / a.block} * a.block_bytes;
   const uint8_t* w = a.w + (size_t{from / a.block} * a.panels + (k0 - from) / a.block) * a.block_bytes;
-  kernel.wide.unpack(w + p * panel_bytes, w + q * panel_bytes, k, a.ahead, unpacked);
+  const auto to_next = static_cast<uint32_t>(panel_bytes) * (a.up > 0 ? 1 : 2);  // pair
+  kernel.wide.unpack(w + p * panel_bytes, w + q * panel_bytes, k, to_next, unpacked);
   const TokenTiles tiles(a.m, kernel.wide.tile);
+  const auto x_of = [&](uint32_t i) {
+    return a.x + tiles.start(i) * kernel.token_bytes(a.k) + tiles.size(i) * kernel.token_bytes(k0);
+  };
   for (uint32_t i = 0; i < tiles.count; ++i) {
-    const uint32_t t0 = tiles.start(i), tokens = tiles.size(i);
-    const uint8_t* x = a.x + t0 * kernel.token_bytes(a.k) + tokens * kernel.token_bytes(k0);
-    kernel.wide.tiles[tokens]({unpacked, x, k, k0 == 0, c + t0 * ldc, ldc, 0, second});
+    const uint8_t* next = x_of(i + 1 < tiles.count ? i + 1 : 0);
+    kernel.wide.tiles[tiles.size(i)]({unpacked, x_of(i), k, k0 == 0, c + tiles.start(i) * ldc, ldc, 0, second, next});
   }
 }
 
 /// Pairs of neighbours, or of gate and up. The last one of an odd number goes with itself, into columns of c that are
-/// not used. That all tokens pass over a pair before the next costs nothing: blocks of 128 to 256 tokens, and asking
-/// for the next tile's activations in advance, were no faster (Emerald Rapids, 512 tokens).
+/// not used. That all tokens pass over a pair before the next costs nothing: blocks of 128 to 256 tokens were no faster
+/// (Emerald Rapids, 512 tokens).
 inline void linear_wide(const PanelArgs& a) {
-  const uint32_t most = panels_at_once(a.m), step = a.up > 0 ? 1 : 2;
+  const uint32_t most = panels_at_once(a.m), step = a.up > 0 ? 1 : 2, columns = a.kernel->wide.columns;
   for (uint32_t begin = a.begin; begin < a.end; begin += most) {
     const uint32_t n = a.end - begin < most ? a.end - begin : most;
     const size_t second = size_t{a.up > 0 ? n : 1} * kPanelRows;
     const size_t ldc = size_t{n + 1} / 2 * 2 * kPanelRows * (a.up > 0 ? 2 : 1);
-    for (uint32_t k0 = 0; k0 < a.k; k0 += kWideColumns) {
-      const uint32_t k = a.k - k0 < kWideColumns ? a.k - k0 : kWideColumns;
+    for (uint32_t k0 = 0; k0 < a.k; k0 += columns) {
+      const uint32_t k = a.k - k0 < columns ? a.k - k0 : columns;
       for (uint32_t i = 0; i < n; i += step) {
         const uint32_t p = a.first + begin + i;
         const uint32_t q = a.up > 0 ? p + a.up : i + 1 < n ? p + 1 : p;

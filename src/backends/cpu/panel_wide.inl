@@ -5,6 +5,11 @@
 //
 // Unpacked, per group:  2 x 16 f32 scales (, 2 x 16 f32 minimums), per 4 columns 2 x 64 bytes
 //
+// A tile's steps stay rolled, two at a time: unrolled, compilers take the products in an order of their own (Zen 5,
+// from L1: 85% of the peak rolled, 71% unrolled). The activations of 512 tokens lie in L2, where hardware does not
+// follow from tile to tile: each tile asks for the next one's (2048 rows of 8192 columns: 63 to 75% of the peak, bf16
+// 63 to 87%).
+//
 // The order of summation is panel_tile.inl's, so the bits are the same.
 
 constexpr uint32_t kWideColumns = 512;  // at a time: two panels of them are 18 to 24 KiB, half of the L1 cache
@@ -39,31 +44,47 @@ void unpack_wide(const uint8_t* a, const uint8_t* b, uint32_t columns, uint32_t 
   }
 }
 
+/// Asks for the sums of a tile, to which it will add.
+template <int N>
+inline void prefetch_sums(const PanelTileArgs& a) {
+  if (a.first) return;
+  for (int t = 0; t < N; ++t) {
+    __builtin_prefetch(a.c + static_cast<size_t>(t) * a.ldc);
+    __builtin_prefetch(a.c + static_cast<size_t>(t) * a.ldc + a.second);
+  }
+}
+
 template <class C, int N>
 void wide_tile(const PanelTileArgs& a) {
   using D = Dot<C::kBits>;
   constexpr uint32_t kLines = 64 * (C::kHasMin ? 4 : 2);
-  const uint8_t *w = a.w, *x = a.x;
+  constexpr int kStep = (C::kGroup + 12) * N;
+  prefetch_sums<N>(a);
+  const uint8_t *w = a.w, *x = a.x, *next = a.next;
   for (uint32_t k = 0; k < a.k; k += kSuperBlock) {
     const uint32_t end = a.k - k < kSuperBlock ? a.k - k : kSuperBlock;
     const uint8_t* factors = x;
     x += 4 * N;
     vf sum[2][N] = {};
 #pragma GCC unroll 1
-    for (uint32_t g = 0; g < end; g += C::kGroup, w += wide_group_bytes<C>(), x += (C::kGroup + 12) * N) {
+    for (uint32_t g = 0; g < end; g += C::kGroup, w += wide_group_bytes<C>(), x += kStep, next += kStep) {
       const uint8_t* numbers = x + C::kGroup * N;
+      for (int l = 0; l < kStep; l += 64) __builtin_prefetch(next + l);
       typename D::Sum dot[2][N];
 #pragma GCC unroll 8
       for (int t = 0; t < N; ++t) dot[0][t] = dot[1][t] = D::start(load_int(numbers + 4 * t));
+      const uint8_t *lines = w + kLines, *four = x;
+#pragma GCC unroll 1
+      for (int round = 0; round < C::kGroup / 8; ++round, lines += 256, four += 8) {
+#pragma GCC unroll 2
+        for (int s = 0; s < 2; ++s) {
+          const vbytes first = to_bytes(load_line(lines + 128 * s)), second = to_bytes(load_line(lines + 128 * s + 64));
 #pragma GCC unroll 8
-      for (int s = 0; s < C::kGroup / 4; ++s) {
-        const vbytes first = to_bytes(load_line(w + kLines + 128 * s));
-        const vbytes second = to_bytes(load_line(w + kLines + 128 * s + 64));
-#pragma GCC unroll 8
-        for (int t = 0; t < N; ++t) {
-          const uint8_t* mine = x + C::kGroup * t;  // one broadcast for both
-          dot[0][t] = D::step(dot[0][t], first, mine, s);
-          dot[1][t] = D::step(dot[1][t], second, mine, s);
+          for (int t = 0; t < N; ++t) {
+            const uint8_t* mine = four + C::kGroup * t;  // one broadcast for both
+            dot[0][t] = D::step(dot[0][t], first, mine, s);
+            dot[1][t] = D::step(dot[1][t], second, mine, s);
+          }
         }
       }
 #pragma GCC unroll 2
@@ -98,7 +119,7 @@ void wide_tile(const PanelTileArgs& a) {
 template <class C, int... N>
 constexpr WideKernel make_wide_kernel(std::integer_sequence<int, N...>) {
   static_assert(kWideColumns / C::kGroup * wide_group_bytes<C>() <= kWideBytes && kWideColumns % C::kBlock == 0);
-  return {kWideTile, unpack_wide<C>, {nullptr, wide_tile<C, N + 1>...}};
+  return {kWideTile, kWideColumns, unpack_wide<C>, {nullptr, wide_tile<C, N + 1>...}};
 }
 template <class C>
 constexpr WideKernel wide_kernel() {
