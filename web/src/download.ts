@@ -1,7 +1,7 @@
 // Download: one file from a server to a place that can be written anywhere in. Servers that give ranges are asked for
 // several chunks at once, and what is there is never asked for again; others send everything in one go.
 import { TernError } from "./errors.js";
-import { checkBeginning, contentRange, request, Transient } from "./http.js";
+import { checkBeginning, checkRange, request, Transient } from "./http.js";
 import type { Fetch, Remote } from "./http.js";
 
 export interface Target {
@@ -64,13 +64,7 @@ async function downloadRange(
   await retrying(options, async () => {
     const headers = { range: `bytes=${at}-${end - 1}` };
     const response = await request(options.fetch, remote.url, { headers, signal: options.signal });
-    const range = contentRange(response.headers);
-    const wrong = response.status !== 206 || (range !== null && range.begin !== at);
-    if (wrong || (range?.total ?? remote.bytes) !== remote.bytes) {
-      await response.body?.cancel();
-      const message = `The server gives other bytes of ${remote.url} than it is asked for, or the file has changed.`;
-      throw new TernError("incomplete", `${message} Load it again.`);
-    }
+    await checkRange(response, remote, at);
     const before = at;
     for await (const bytes of chunksOf(response, remote.url)) {
       if (at === 0) checkBeginning(bytes, remote.url);
@@ -130,7 +124,10 @@ async function* chunksOf(response: Response, url: string): AsyncGenerator<Uint8A
 }
 
 /// Tries again what may work later.
-async function retrying(options: DownloadOptions, attempt: () => Promise<void>): Promise<void> {
+export async function retrying(
+  options: Pick<DownloadOptions, "retries" | "retryMs" | "signal">,
+  attempt: () => Promise<void>,
+): Promise<void> {
   for (let tries = 0; ; ++tries) {
     try {
       await attempt();

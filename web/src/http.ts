@@ -62,6 +62,16 @@ export function contentRange(headers: Headers): { begin: number; total: number |
   return match === null ? null : { begin: Number(match[1]), total: match[2] === "*" ? null : Number(match[2]) };
 }
 
+/// Throws when an answer is not of the range that begins at `at`, or not of the file that was probed.
+export async function checkRange(response: Response, { url, bytes }: Remote, at: number): Promise<void> {
+  const range = contentRange(response.headers);
+  const right = response.status === 206 && (range === null || range.begin === at);
+  if (right && (range?.total ?? bytes) === bytes) return;
+  await response.body?.cancel();
+  const message = `The server gives other bytes of ${url} than it is asked for, or the file has changed.`;
+  throw new TernError("incomplete", `${message} Load it again.`);
+}
+
 export function lengthOf(headers: Headers): number | null {
   if (headers.get("content-encoding") !== null) return null; // it is the length of the encoding
   const text = headers.get("content-length");

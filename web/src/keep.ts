@@ -9,7 +9,7 @@ import type { Remote } from "./http.js";
 import { withLock } from "./opfs.js";
 import { PartFile } from "./part_file.js";
 import { Sha256 } from "./sha256.js";
-import { asStorageError, cleanName, lockOf } from "./store.js";
+import { asStorageError, cleanName, lastSegment, lockOf } from "./store.js";
 import type { Manifest, Store } from "./store.js";
 
 const fetcher = (url: string, init: RequestInit) => fetch(url, init);
@@ -28,16 +28,7 @@ export function partsOf(url: string): string[] {
 }
 
 export function fileNameOf(url: string): string {
-  const last = new URL(url).pathname.split("/").pop() ?? "";
-  return cleanName(safeDecode(last)) || "model.gguf";
-}
-
-function safeDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return cleanName(lastSegment(url)) || "model.gguf";
 }
 
 /// Returns the model's name once it is whole.
@@ -57,7 +48,12 @@ export async function keep(
   try {
     await withLock(lockOf(name), { mode: "exclusive" }, async () => {
       news.onmessage = null;
-      if (isWhole(await store.manifest(name), sha256)) return; // the other tab did it
+      const manifest = await store.manifest(name);
+      if (manifest !== null && isWhole(manifest, sha256)) {
+        const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+        onProgress({ phase: "download", loaded: bytes, total: bytes }); // the other tab did it
+        return;
+      }
       const tell: OnProgress = (progress) => {
         onProgress(progress);
         news.postMessage(progress);
@@ -101,7 +97,7 @@ async function fill(
   };
   const folder = await store.put(name, manifest);
   const known = (await store.list()).find((model) => model.name === name)?.bytes ?? 0;
-  await store.checkRoom(total - known);
+  await store.checkRoom(name, total - known);
   let loaded = 0;
   const onBytes = (n: number) => {
     loaded += n;
@@ -118,7 +114,7 @@ async function fill(
     } catch (error) {
       const left = (await store.list()).find((model) => model.name === name)?.bytes ?? 0;
       if (left === 0) await store.drop(name); // nothing that a next try could go on from
-      throw await asStorageError(error, store, total);
+      throw await asStorageError(error, store, name, total);
     }
   }
   await store.put(name, { ...manifest, complete: true });
@@ -152,11 +148,12 @@ async function fetchFile(
       checkSum(part.pieces(bytes), bytes, sha256, remote.url, onProgress);
       times.read = performance.now() - start;
     }
-    await part.commit();
+    await part.commit(bytes);
     return bytes;
   } catch (error) {
-    const useless = error instanceof TernError && (error.code === "checksum" || error.code === "not-a-model");
-    await (useless ? part.discard() : Promise.resolve(part.close()));
+    const wrong = error instanceof TernError && (error.code === "checksum" || error.code === "not-a-model");
+    if (wrong || part.done.size === 0) await part.discard();
+    else part.close();
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // Models: the store as pages manage it.
 import { asTernError, TernError } from "./errors.js";
-import { asStorageError, cleanName, lockOf, Store } from "./store.js";
+import { asStorageError, cleanName, lockOf, lost, Store } from "./store.js";
 import type { StoredModel } from "./store.js";
 import { withLock } from "./opfs.js";
 
@@ -46,7 +46,7 @@ export const Models = {
     const name = cleanName(options.name ?? first.name) || "model";
     if ((await store.manifest(name)) !== null) throw new TernError("storage", `There is a model "${name}" already.`);
     const total = list.reduce((sum, file) => sum + file.size, 0);
-    await store.checkRoom(total);
+    await store.checkRoom(name, total);
     await withLock(lockOf(name), { mode: "exclusive" }, () => copyIn(store, name, list, total, options));
     return name;
   },
@@ -88,10 +88,12 @@ async function copyIn(store: Store, name: string, files: File[], total: number, 
         .stream()
         .pipeThrough(counter())
         .pipeTo(to, options.signal ? { signal: options.signal } : {});
+      const { size } = await handle.getFile();
+      if (size !== file.size) throw lost(file.name, size, file.size);
     }
     await store.put(name, { ...manifest, complete: true });
   } catch (error) {
     await store.drop(name);
-    throw asTernError(await asStorageError(error, store, total), "storage");
+    throw asTernError(await asStorageError(error, store, name, total), "storage");
   }
 }

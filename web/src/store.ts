@@ -32,9 +32,7 @@ export const lockOf = (name: string): string => `tern-model:${name}`;
 
 /// "https://x/a/b-00001-of-00003.gguf?download=true" -> "b.gguf": what its folder is called.
 export function nameOf(url: string): string {
-  const last = new URL(url).pathname.split("/").pop() ?? "";
-  const whole = decode(last).replace(/-\d{5}-of-\d{5}(?=\.gguf$)/, "");
-  return cleanName(whole) || "model";
+  return cleanName(lastSegment(url).replace(/-\d{5}-of-\d{5}(?=\.gguf$)/, "")) || "model";
 }
 
 /// What a file system surely takes.
@@ -46,11 +44,13 @@ export function cleanName(name: string): string {
     .trim();
 }
 
-function decode(text: string): string {
+/// What stands behind the last slash of an address, decoded where that is possible.
+export function lastSegment(url: string): string {
+  const last = new URL(url).pathname.split("/").pop() ?? "";
   try {
-    return decodeURIComponent(text);
+    return decodeURIComponent(last);
   } catch {
-    return text;
+    return last;
   }
 }
 
@@ -135,28 +135,36 @@ export class Store {
   }
 
   /// Throws "storage" when `bytes` more do not fit, saying what could be deleted.
-  async checkRoom(bytes: number): Promise<void> {
+  async checkRoom(name: string, bytes: number): Promise<void> {
     const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
-    if (bytes > quota - usage) throw await this.full(bytes, quota - usage);
+    if (bytes > quota - usage) throw await this.full(name, bytes, quota - usage);
   }
 
-  async full(needed: number, free: number | null): Promise<TernError> {
-    const models = await this.list();
+  /// name: of the model that does not fit. free: null when it is not known (browsers tell estimates that are too high).
+  async full(name: string, needed: number, free: number | null): Promise<TernError> {
+    const models = (await this.list()).filter((model) => model.name !== name);
     const largest = models.sort((a, b) => b.bytes - a.bytes).slice(0, 3);
     const names = largest.map((model) => `${model.name} (${megabytes(model.bytes)})`).join(", ");
     const what = names === "" ? "Free space on the disk" : `Delete a stored model, such as ${names}`;
-    const room = free === null ? "" : ` and this page may store ${megabytes(Math.max(0, free))} more`;
-    const message = `The model needs ${megabytes(needed)}${room}. ${what}, or load it with store: false.`;
+    const more = free === null ? "" : megabytes(Math.max(0, free));
+    const room = free === null ? "the browser's storage is full" : `this page may store ${more} more`;
+    const message = `The model needs ${megabytes(needed)}, and ${room}. ${what}, or load it with store: false.`;
     return new TernError("storage", message);
   }
+}
+
+/// A file that the store did not keep as it was written.
+export function lost(name: string, kept: number, written: number): TernError {
+  const what = `The browser's storage kept ${kept} of the ${written} bytes of ${name}`;
+  return new TernError("storage", `${what}. Free space on the disk, or load it with store: false.`);
 }
 
 export function megabytes(bytes: number): string {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
-export async function asStorageError(error: unknown, store: Store, needed: number): Promise<unknown> {
-  return isQuotaError(error) ? await store.full(needed, null) : error;
+export async function asStorageError(error: unknown, store: Store, name: string, needed: number): Promise<unknown> {
+  return isQuotaError(error) ? await store.full(name, needed, null) : error;
 }
 
 async function describe(name: string, folder: FileSystemDirectoryHandle): Promise<StoredModel> {
