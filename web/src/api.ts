@@ -1,5 +1,5 @@
 // The types of the public API. Sizes are bytes, times milliseconds.
-import type { Message, ModelOptions } from "./engine.js";
+import type { Message, ModelOptions } from "./engine_types.js";
 
 export type { Message };
 

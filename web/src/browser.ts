@@ -6,6 +6,7 @@
 //   URL, nothing may be stored       -> RemoteFile                   ranges, straight to the GPU
 //   URL, nor does the server do them -> BlobFile of the whole answer, which browsers keep on disk when it is large
 import type { LoadTimes, Source, WorkerLoadOptions } from "./api.js";
+import { holdLock } from "./alive.js";
 import { BlobFile } from "./blob_file.js";
 import { asTernError, TernError } from "./errors.js";
 import type { Environment, LoadedModule, OnProgress, OpenSource } from "./host.js";
@@ -175,4 +176,5 @@ export const browser: Environment = {
   module: loadModule,
   open,
   log: (text) => console.warn(text),
+  hold: holdLock,
 };

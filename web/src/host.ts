@@ -42,6 +42,8 @@ export interface Environment {
   module(url: string | null, threads: number | null): Promise<LoadedModule>;
   open(source: Source, options: WorkerLoadOptions, times: LoadTimes, onProgress: OnProgress): Promise<OpenSource>;
   log(text: string): void;
+  /// Where there are locks: see alive.ts.
+  hold?(lock: string): Promise<void>;
 }
 
 /// What does not depend on the model.
@@ -54,6 +56,7 @@ interface Ready {
 interface Live {
   post: (event: CallEvent) => void;
   delta: Delta;
+  posted: number; // when a delta was, last
   promptTokens: number;
   completionTokens: number;
   start: number;
@@ -70,6 +73,7 @@ interface Ended {
   embedding: number[];
 }
 
+const kPostMs = 16; // between two messages of an answer: a page shows no more
 const kCpuChunk = 64; // tokens: on the CPU a step blocks the worker, and cancelling has to wait for its end
 
 export class Host {
@@ -103,6 +107,8 @@ export class Host {
   #perform(call: Call): unknown {
     const post = (event: CallEvent) => this.#post({ call: call.call, event });
     switch (call.op) {
+      case "hold":
+        return this.#hold(call.lock);
       case "prepare":
         this.#ready = this.#prepare(call.options);
         return Promise.all([this.#ready.module, this.#ready.gpu]).then(() => null);
@@ -125,6 +131,11 @@ export class Host {
       case "close":
         return this.#close();
     }
+  }
+
+  #hold(lock: string): Promise<void> {
+    if (this.#environment.hold === undefined) throw new TernError("unsupported", "There are no locks here.");
+    return this.#environment.hold(lock);
   }
 
   #post(reply: Reply): void {
@@ -221,7 +232,7 @@ export class Host {
     this.#ids.set(call, [...(this.#ids.get(call) ?? []), id]);
     return new Promise<Ended>((resolve, reject) => {
       const nothing = { delta: { text: "", tokens: [] }, completionTokens: 0, embedding: [] };
-      this.#live.set(id, { post, promptTokens, ...nothing, start, first: 0, last: 0, resolve, reject });
+      this.#live.set(id, { post, posted: 0, promptTokens, ...nothing, start, first: 0, last: 0, resolve, reject });
       void this.#pump();
     }).finally(() => {
       this.#live.delete(id);
@@ -265,7 +276,8 @@ export class Host {
     try {
       while (this.#live.size > 0 && this.#engine !== null) {
         for (const event of this.#engine.pump().events) this.#take(event);
-        for (const live of this.#live.values()) flush(live);
+        const now = performance.now();
+        for (const live of this.#live.values()) if (now - live.posted >= kPostMs) flush(live);
         await this.#engine.settled();
       }
     } catch (error) {
@@ -353,6 +365,7 @@ function tokenInfo(event: EngineEvent): TokenInfo {
 function flush(live: Live): void {
   if (live.delta.tokens.length === 0 && live.delta.text === "") return;
   live.post({ delta: live.delta });
+  live.posted = performance.now();
   live.delta = { text: "", tokens: [] };
 }
 

@@ -2,6 +2,7 @@
 //
 //   const tern = await Tern.load("model.gguf");
 //   for await (const piece of tern.chat([{ role: "user", content: "Hello!" }])) console.log(piece.text);
+import { lockIsFree } from "./alive.js";
 import type { LoadOptions, Source } from "./api.js";
 import { Channel } from "./channel.js";
 import { TernError } from "./errors.js";
@@ -36,7 +37,21 @@ function startWorker(options: LoadOptions): Connection {
   };
   const channel: Channel = new Channel(start() as unknown as Port);
   channel.onThread = (thread) => start().postMessage(thread);
+  void watch(channel, terminate);
   return { channel, terminate };
+}
+
+/// Ends all calls when the worker ends without a word. Where locks are refused nobody notices.
+async function watch(channel: Channel, terminate: () => void): Promise<void> {
+  try {
+    const lock = `tern-worker:${crypto.randomUUID()}`;
+    await channel.call({ op: "hold", lock }).result;
+    await lockIsFree(lock);
+  } catch {
+    return;
+  }
+  channel.fail(new TernError("worker", "The worker that ran the model has ended: by a script, or for want of memory."));
+  terminate(); // its threads
 }
 
 export class Tern extends TernClient {

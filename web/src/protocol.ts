@@ -1,10 +1,11 @@
 // The messages between a page and the worker: a call with a number, then any events of it, then its result or error.
 import type { DeviceInfo, Pooling, Progress, Source, TokenInfo, WorkerLoadOptions } from "./api.js";
-import type { Request } from "./engine.js";
+import type { Request } from "./engine_types.js";
 import type { TernErrorCode } from "./errors.js";
 import type { ThreadStart } from "./threads.js";
 
 export type Operation =
+  | { op: "hold"; lock: string } // as long as the worker lives (alive.ts)
   | { op: "prepare"; options: WorkerLoadOptions } // what a load with these options will need
   | { op: "load"; source: Source; options: WorkerLoadOptions }
   | { op: "generate"; request: Request }

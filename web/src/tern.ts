@@ -14,7 +14,7 @@ import type {
   WorkerLoadOptions,
 } from "./api.js";
 import { Channel } from "./channel.js";
-import type { Request } from "./engine.js";
+import type { Request } from "./engine_types.js";
 import { aborted, TernError } from "./errors.js";
 import { OpenAiClient } from "./openai.js";
 import type { CallEvent, Delta, EmbedResult, GenerateResult } from "./protocol.js";

@@ -1,10 +1,11 @@
 // Sending, stopping, trying again and editing. One answer is written at a time; its text grows in `live`, which alone
 // changes with every token, and joins its conversation at the end.
 import { signal } from "@preact/signals";
+import { TernError } from "@tern/web";
 import type { FinishReason, GenerateOptions, Piece, Tern } from "@tern/web";
 import { conversations, current, ensureCurrent, newId, setMessages } from "./conversations";
 import { fitted } from "./history";
-import { failure, info, whenReady } from "./model";
+import { failure, info, reopen, whenReady } from "./model";
 import { settings } from "./settings";
 import { count, startCounting, stopCounting } from "./speed";
 import type { ChatMessage } from "./types";
@@ -69,6 +70,7 @@ async function answer(conversation: string, messages: ChatMessage[]): Promise<vo
     reply.text = live.value?.text ?? "";
     if (abort.signal.aborted) reply.note = "Stopped.";
     else reply.error = error instanceof Error ? error.message : String(error);
+    if (error instanceof TernError && error.code === "worker") void reopen();
   }
   live.value = null;
   abort = null;

@@ -16,14 +16,17 @@ import { modelTitle } from "./model_names";
 const stored = signal<StoredModel[]>([]);
 const kSavingMs = 10 * 60_000; // a saved file stays reachable for so long
 const room = signal(""); // a sentence
+const refused = signal(false); // nothing can be stored
 
 async function refresh(): Promise<void> {
   try {
     stored.value = await Models.list();
     const { usage, quota } = await Models.estimate();
     room.value = quota > 0 ? `${bytes(usage)} used of ${bytes(quota)} that this browser grants.` : "";
+    refused.value = false;
   } catch (error) {
     room.value = (error as Error).message;
+    refused.value = true;
   }
 }
 
@@ -217,8 +220,10 @@ function FromUrl() {
           />
         </details>
         <p class="hint">
-          It is kept in this browser, and an interrupted download goes on where it ended. The server must allow other
-          pages to read it (CORS).
+          {refused.value
+            ? "It is downloaded at every visit, since nothing can be kept. "
+            : "It is kept in this browser, and an interrupted download goes on where it ended. "}
+          The server must allow other pages to read it (CORS).
         </p>
       </form>
     </section>
