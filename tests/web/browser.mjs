@@ -1,5 +1,6 @@
 // What the browser tests share: a server of the package and of models, with the faults of real servers on request, and
 // Debian's Chromium with or without a (software) GPU.
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import * as os from "node:os";
@@ -87,14 +88,22 @@ export const chromiumPath = process.env.TERN_CHROMIUM ?? "/usr/lib/chromium/chro
 
 const flagsOf = ({ gpu = true, args = [] }) => [...kFlags, ...(gpu ? kSoftwareGpu : []), ...args];
 
+/// "Block all cookies", as private windows of other browsers have it: no OPFS, IndexedDB, localStorage, Web Locks.
+export const kNoStorage = { profile: { default_content_setting_values: { cookies: 2 } } };
+
 /// A browser whose contexts keep nothing, and storage in memory: above a gigabyte it loses writes without a word.
 export function launch(options = {}) {
   return chromium.launch({ executablePath: chromiumPath, args: flagsOf(options) });
 }
 
-/// A browser's context with a profile of its own on the disk, as people have it.
-export async function launchProfile(options = {}) {
+/// A browser's context with a profile of its own on the disk, as people have it. preferences: of the profile, such as
+/// kNoStorage.
+export async function launchProfile({ preferences, ...options } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tern-chromium-"));
+  if (preferences !== undefined) {
+    fs.mkdirSync(path.join(folder, "Default"));
+    fs.writeFileSync(path.join(folder, "Default/Preferences"), JSON.stringify(preferences));
+  }
   // When this program ends: Chromium writes to its profile even after it has closed its last page.
   process.once("exit", () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return await chromium.launchPersistentContext(folder, { executablePath: chromiumPath, args: flagsOf(options) });
@@ -108,4 +117,38 @@ export async function openPage(context, url) {
   await page.goto(url);
   await page.waitForFunction(() => globalThis.tern !== undefined);
   return page;
+}
+
+/// Loads a model in the page, asks it, and says what happened. prompt: of the chat, with greedy sampling.
+export function ask(page, source, options = {}, prompt = "What is 47 + 85?", maxTokens = 24) {
+  return page.evaluate(
+    async ([from, opts, content, most]) => {
+      const out = { text: "", tokens: [], devices: [], progress: [] };
+      const onDevice = (device) => out.devices.push(device);
+      const onProgress = (progress) => out.progress.push(progress);
+      try {
+        const model = await tern.Tern.load(from, { device: "cpu", onDevice, onProgress, ...opts });
+        for await (const piece of model.chat([{ role: "user", content }], { temperature: 0, maxTokens: most })) {
+          out.text += piece.text;
+          out.tokens.push(...piece.tokens.map((t) => t.token));
+          out.last = piece;
+        }
+        out.info = model.info;
+        await model.unload();
+      } catch (error) {
+        out.code = error.code;
+        out.message = error.message;
+      }
+      return out;
+    },
+    [source, options, prompt, maxTokens],
+  );
+}
+
+export const native = process.env.TERN_NATIVE ?? path.join(repository, "build/tern");
+
+/// {text, tokens} of the native program's greedy answer on the CPU.
+export function nativeAnswer(prompt, tokens) {
+  const args = ["run", demo, "--device", "cpu", "--chat", "-p", prompt, "--greedy", "-n", String(tokens), "--json"];
+  return JSON.parse(execFileSync(native, args, { encoding: "utf8" }));
 }

@@ -1,12 +1,18 @@
 // The package in Chromium: the native program's answers, from every kind of source, and errors that say what to do.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import * as path from "node:path";
 import { after, before, test } from "node:test";
-import { demo, kStrictPolicy, launchProfile, openPage, repository, serve } from "./browser.mjs";
+import {
+  ask as askIn,
+  demo,
+  kStrictPolicy,
+  launchProfile,
+  native,
+  nativeAnswer,
+  openPage,
+  serve,
+} from "./browser.mjs";
 
-const kPrompt = "What is 47 + 85?";
-const native = process.env.TERN_NATIVE ?? path.join(repository, "build/tern");
 let server, context, page;
 
 before(async () => {
@@ -19,34 +25,10 @@ after(async () => {
   server?.close();
 });
 
-/// Loads a model in the page, asks it, and says what happened.
-function ask(source, options = {}) {
-  return page.evaluate(
-    async ([from, opts, prompt]) => {
-      try {
-        const model = await tern.Tern.load(from, { device: "cpu", ...opts });
-        let text = "";
-        const tokens = [];
-        let last;
-        for await (const piece of model.chat([{ role: "user", content: prompt }], { temperature: 0, maxTokens: 24 })) {
-          text += piece.text;
-          tokens.push(...piece.tokens.map((t) => t.token));
-          last = piece;
-        }
-        const { info } = model;
-        await model.unload();
-        return { text, tokens, last, info };
-      } catch (error) {
-        return { code: error.code, message: error.message };
-      }
-    },
-    [source, options, kPrompt],
-  );
-}
+const ask = (source, options) => askIn(page, source, options);
 
 test("the native program's tokens, under a strict policy; stored, and then without the network", async () => {
-  const args = ["run", demo, "--device", "cpu", "--chat", "-p", kPrompt, "--greedy", "-n", "24", "--json"];
-  const expected = JSON.parse(execFileSync(native, args, { encoding: "utf8" }));
+  const expected = nativeAnswer("What is 47 + 85?", 24);
   const url = "/models/tern-demo-q8_0.gguf";
   const first = await ask(url);
   assert.deepEqual(first.tokens, expected.tokens);

@@ -1,23 +1,18 @@
 // What the tests of the chat page share: the built page behind its own server, a Chromium, what a person does there,
 // and the native program to compare with. Screenshots of the states go to $TERN_SHOTS, or to a new temporary folder.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { createRequire } from "node:module";
 import * as os from "node:os";
 import * as path from "node:path";
 import { pageServer } from "../../web/page/serve.mjs";
-import { demo, launch, repository } from "./browser.mjs";
+import { launch, nativeAnswer as greedy, repository } from "./browser.mjs";
 
-const native = process.env.TERN_NATIVE ?? path.join(repository, "build/tern");
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const shots = process.env.TERN_SHOTS ?? fs.mkdtempSync(path.join(os.tmpdir(), "tern-page-"));
 
 /// The greedy answer of the native program.
-export function nativeAnswer(prompt, tokens) {
-  const args = ["run", demo, "--device", "cpu", "--chat", "-p", prompt, "--greedy", "-n", String(tokens), "--json"];
-  return JSON.parse(execFileSync(native, args, { encoding: "utf8" })).text;
-}
+export const nativeAnswer = (prompt, tokens) => greedy(prompt, tokens).text;
 
 /// Port 0: any.
 export async function servePage(port = 0) {
@@ -32,11 +27,20 @@ export async function servePage(port = 0) {
 
 /// A person's browser: options as Playwright's newContext() has them, settings as the page stores them. problems: what
 /// the console had to say. requests: the addresses that it and its workers asked for.
-export async function openPage(browser, url, { settings = {}, ...options } = {}) {
+export async function openPage(browser, url, { settings, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  return await preparePage(context, url, settings);
+}
+
+/// The same in a context that is there.
+export async function preparePage(context, url, settings = {}) {
   const stored = JSON.stringify({ temperature: 0, device: "cpu", ...settings });
   await context.addInitScript((text) => {
-    if (localStorage.getItem("tern.settings") === null) localStorage.setItem("tern.settings", text);
+    try {
+      if (localStorage.getItem("tern.settings") === null) localStorage.setItem("tern.settings", text);
+    } catch {
+      // refused: the page's defaults hold
+    }
   }, stored);
   const page = await context.newPage();
   const problems = [];
