@@ -20,8 +20,8 @@ class Trace {
     std::string_view name;  // outlives the trace: a literal, as op_name() gives, or from keep()
     uint64_t begin_ns = 0, end_ns = 0;
     double bytes = 0, operations = 0;  // that the work needed to read and write, to compute; 0: not known
-    double int8_operations = 0;        // of the operations
-    std::string_view of = {};          // what of the model it worked on, if that says more; outlives the trace, too
+    double int8_operations = 0, bf16_operations = 0;  // of the operations
+    std::string_view of = {};  // what of the model it worked on, if that says more; outlives the trace, too
   };
   /// Spans kept per lane; later ones are only counted. 48 MB, some minutes of decoding.
   static constexpr size_t kMostSpans = 1'000'000;

@@ -234,8 +234,10 @@ void print(const Report& report, const BenchOptions& options, const engine::Mode
   const graph::Target& target = model.backend->target();
   fmt::print("{} on {}, {} thread{}\n", styled(model.files.name, Style::kBold), target.device, target.threads,
              target.threads == 1 ? "" : "s");
-  fmt::print("limits of the machine, measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s\n\n",
-             report.roofs.read_gb_s, report.roofs.peak_gflop_s, report.roofs.peak_int8_gop_s);
+  fmt::print(
+      "limits of the machine, measured just now: read {:.1f} GB/s, f32 {:.0f} GFLOP/s, int8 {:.0f} GOP/s{}\n\n",
+      report.roofs.read_gb_s, report.roofs.peak_gflop_s, report.roofs.peak_int8_gop_s,
+      report.roofs.peak_bf16_gflop_s > 0 ? fmt::format(", bf16 {:.0f} GFLOP/s", report.roofs.peak_bf16_gflop_s) : "");
   fmt::print("{:<24} {:>9.1f} tok/s {:>8.1f} GFLOP/s {:>5.1f}% of peak\n", fmt::format("prefill of {}", options.prompt),
              report.prefill.tok_s, report.prefill.gflop_s, 100 * report.share_of_peak());
   const std::string_view part = is_gpu(model) ? "kernel" : "op";
@@ -267,6 +269,7 @@ Json to_json(const Report& report, const BenchOptions& options, const OpenedMode
                     {"roof_gflop_s", report.roofs.peak_gflop_s},
                     {"share_of_bandwidth", share(decode.gb_s, report.roofs.read_gb_s)},
                     {"roof_int8_gop_s", report.roofs.peak_int8_gop_s},
+                    {"roof_bf16_gflop_s", report.roofs.peak_bf16_gflop_s},
                     {"share_of_peak", report.share_of_peak()},
                     {"prefill_ops", ops_json(report.prefill_ops, report.roofs)},
                     {"decode_ops", list.empty() ? ops_json(report.decode_ops, report.roofs) : Json::array()},

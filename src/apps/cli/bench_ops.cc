@@ -19,9 +19,9 @@ double memory_seconds(const OpTime& op, const backends::Roofs& roofs) {
   return roofs.read_gb_s > 0 ? op.bytes / roofs.read_gb_s * 1e-9 : 0;
 }
 double arithmetic_seconds(const OpTime& op, const backends::Roofs& roofs) {
-  const double peak = roofs.peak_gflop_s, int8_peak = roofs.peak_int8_gop_s;
-  const double in_float = peak > 0 ? (op.operations - op.int8_operations) / peak * 1e-9 : 0;
-  return in_float + (int8_peak > 0 ? op.int8_operations / int8_peak * 1e-9 : 0);
+  const auto at = [](double operations, double peak) { return peak > 0 ? operations / peak * 1e-9 : 0; };
+  return at(op.operations - op.int8_operations - op.bf16_operations, roofs.peak_gflop_s) +
+         at(op.int8_operations, roofs.peak_int8_gop_s) + at(op.bf16_operations, roofs.peak_bf16_gflop_s);
 }
 
 }  // namespace
@@ -56,6 +56,7 @@ std::vector<OpTime> sum_by_op(std::span<const Trace::Span> spans) {
     found->bytes += span.bytes;
     found->operations += span.operations;
     found->int8_operations += span.int8_operations;
+    found->bf16_operations += span.bf16_operations;
   }
   std::ranges::sort(ops, std::ranges::greater(), &OpTime::seconds);
   return ops;

@@ -15,7 +15,7 @@ namespace tern::cli {
 struct OpTime {
   std::string_view op;
   uint64_t calls = 0;
-  double seconds = 0, bytes = 0, operations = 0, int8_operations = 0;
+  double seconds = 0, bytes = 0, operations = 0, int8_operations = 0, bf16_operations = 0;
 
   double gb_s() const { return seconds > 0 ? bytes / seconds * 1e-9 : 0; }
   double gop_s() const { return seconds > 0 ? operations / seconds * 1e-9 : 0; }

@@ -256,7 +256,7 @@ class CpuBackend final : public HostBackend {
     compute(run);
     const uint64_t end = trace_->now();
     const cpu::OpCost cost = cpu::op_cost(run);
-    trace_->add(ops_lane_, {name, begin, end, cost.bytes, cost.operations, cost.int8_operations});
+    trace_->add(ops_lane_, {name, begin, end, cost.bytes, cost.operations, cost.int8_operations, cost.bf16_operations});
   }
 
   const cpu::KernelTable& kernels_;

@@ -100,6 +100,9 @@ inline void store_low_bytes(uint8_t* p, vi v) {
 inline const PanelKernel* bf16_kernel() {
   return nullptr;
 }
+inline double peak_bf16(uint32_t, float*) {
+  return 0;
+}
 
 #include "backends/cpu/kernels.inl"
 

@@ -238,6 +238,7 @@ struct KernelTable {
   // The machine's limits (roofs.h).
   double (*peak)(uint32_t iterations, float x, float* result);  // f32 operations done
   double (*peak_int8)(uint32_t iterations, float* result);      // of 8-bit products with 4-bit codes
+  double (*peak_bf16)(uint32_t iterations, float* result);      // of products of bf16; 0 where f32 is no slower
   float (*read)(const float* from, size_t bytes);               // bytes: a multiple of 1 KiB
 };
 

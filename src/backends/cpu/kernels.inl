@@ -18,8 +18,30 @@
 // clang-format on
 
 constexpr KernelTable make_table(const char* name) {
-  return {name,           kLanes,   format_kernels, linear,    linear_scratch,  store_key,      store_value,
-          panel_kernel,   quantize, linear_panels,  attention, attention_block, attention_join, attention_scratch,
-          attention_part, rope,     rms_norm,       add,       scale,           softcap,        glu,
-          add_scaled,     peak,     peak_int8,      read};
+  return {name,
+          kLanes,
+          format_kernels,
+          linear,
+          linear_scratch,
+          store_key,
+          store_value,
+          panel_kernel,
+          quantize,
+          linear_panels,
+          attention,
+          attention_block,
+          attention_join,
+          attention_scratch,
+          attention_part,
+          rope,
+          rms_norm,
+          add,
+          scale,
+          softcap,
+          glu,
+          add_scaled,
+          peak,
+          peak_int8,
+          peak_bf16,
+          read};
 }

@@ -57,6 +57,7 @@ OpCost op_cost(const Run& run) {
   if (experts) add_experts(run, run.attrs<graph::ExpertsAttrs>(), cost);
   const Panels* panels = product || experts ? run.panels_of(run.in(1)) : nullptr;
   if (panels && panels->kernel->type == ActivationType::kInt8) cost.int8_operations = cost.operations;
+  if (panels && panels->kernel->type == ActivationType::kBf16) cost.bf16_operations = cost.operations;
   return cost;
 }
 

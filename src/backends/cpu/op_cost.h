@@ -9,6 +9,7 @@ struct OpCost {
   double bytes = 0;            // weights and cache read, operands read and results written once
   double operations = 0;       // of products: 2 per multiply-add
   double int8_operations = 0;  // of these, those with int8 activations
+  double bf16_operations = 0;  // and those with bf16 activations
 };
 OpCost op_cost(const Run& run);
 

@@ -103,3 +103,23 @@ inline const PanelKernel* bf16_kernel() {
   const bool is_faster = __builtin_cpu_supports("avx512bf16") && !__builtin_cpu_is("intel");
   return is_faster ? &kBf16Kernel : nullptr;
 }
+
+/// iterations * 16 dot products of pairs; gives the number of operations done.
+[[gnu::target("avx512bf16")]] inline double multiply_bf16(uint32_t iterations, float* result) {
+  __m512 sums[16];  // in registers: every loop over them is unrolled
+#pragma GCC unroll 16
+  for (int s = 0; s < 16; ++s) sums[s] = _mm512_set1_ps(static_cast<float>(s));
+  __m512i pairs = _mm512_set1_epi32(0x3c003c00);
+  for (uint32_t i = 0; i < iterations; ++i) {
+#pragma GCC unroll 16
+    for (int s = 0; s < 16; ++s) sums[s] = _mm512_dpbf16_ps(sums[s], (__m512bh)pairs, (__m512bh)pairs);
+    asm volatile("" : "+v"(pairs));  // or the products would be done once
+  }
+#pragma GCC unroll 16
+  for (int s = 1; s < 16; ++s) sums[0] = _mm512_add_ps(sums[0], sums[s]);
+  *result = _mm512_cvtss_f32(sums[0]);
+  return 16.0 * 64 * iterations;
+}
+inline double peak_bf16(uint32_t iterations, float* result) {
+  return bf16_kernel() ? multiply_bf16(iterations, result) : 0;
+}

@@ -36,13 +36,13 @@ Roofs measure_roofs(uint32_t threads, std::string_view isa) {
   std::vector<float> results(pool.threads());  // so that nothing is optimised away
   std::vector<double> operations(pool.threads());
   Roofs roofs;
-  const double computing = best_seconds(
-      pool, [&](uint32_t worker) { operations[worker] = (*kernels)->peak(kIterations, 1e-3f, &results[worker]); });
-  roofs.peak_gflop_s = operations[0] * pool.threads() / computing * 1e-9;
-
-  const double multiplying = best_seconds(
-      pool, [&](uint32_t worker) { operations[worker] = (*kernels)->peak_int8(kIterations, &results[worker]); });
-  roofs.peak_int8_gop_s = operations[0] * pool.threads() / multiplying * 1e-9;
+  const auto peak_of = [&](auto compute) {  // 1e9 operations a second of all threads
+    const double seconds = best_seconds(pool, [&](uint32_t worker) { operations[worker] = compute(&results[worker]); });
+    return operations[0] * pool.threads() / seconds * 1e-9;
+  };
+  roofs.peak_gflop_s = peak_of([&](float* result) { return (*kernels)->peak(kIterations, 1e-3f, result); });
+  roofs.peak_int8_gop_s = peak_of([&](float* result) { return (*kernels)->peak_int8(kIterations, result); });
+  roofs.peak_bf16_gflop_s = peak_of([&](float* result) { return (*kernels)->peak_bf16(kIterations, result); });
 
   const std::span<float> all = memory->as<float>();
   std::ranges::fill(all, 1.0f);  // pages that were never written are all the same one
