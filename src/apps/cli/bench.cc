@@ -218,12 +218,12 @@ Result<void> measure_ops(const OpenedModel& opened, const BenchOptions& options,
   }
   const std::string_view lane = is_gpu(model) ? "gpu" : "ops";
   report.prefill_ops = sum_by_op(trace.spans(lane));
-  const size_t before = trace.spans(lane).size();
   if (options.generate == 1) return {};
   Run run(model);
+  trace.pause(false);  // before the steps that are submitted ahead
   for (uint32_t i = 0; i < batch; ++i) TRY(run.add(random_tokens(depth, model.hparams.vocab, 1000 + i)));
   TRY(run.prefill());
-  trace.pause(false);
+  const size_t before = trace.spans(lane).size();
   TRY(run.decode(uint64_t{batch} * std::min(16u, options.generate - 1)));
   trace.pause(true);
   report.decode_ops = sum_by_op(trace.spans(lane).subspan(before));
