@@ -96,7 +96,17 @@ async function products() {
           };
           steps.push(
             await step(
-              ['team_subgroup', 'q8_block', `dot_${family}`, 'x_q8', 'tokens_all', 'out_plain', 'gemv_q8'],
+              [
+                'team_subgroup',
+                'q8_block',
+                `dot_${family}`,
+                'x_q8',
+                'tokens_all',
+                'epilogue_none',
+                'out_plain',
+                'one_matrix',
+                'gemv_q8',
+              ],
               consts,
               { 0: w.buffer, 1: x8, 2: params, 3: y },
               [Math.ceil(shape[0] / shape8[0]), Math.ceil(t / nt)],
@@ -164,7 +174,7 @@ async function decode(family, most, shared) {
   };
   await add(
     'embed',
-    ['q8_block', dot, 'embed_q8'],
+    ['q8_block', dot, 'cos_sin', 'embed_q8'],
     {
       ...team,
       WG: 256,
@@ -180,7 +190,20 @@ async function decode(family, most, shared) {
   for (const l of weights.layers) {
     await add(
       'qkv',
-      ['q8_block', dot, 'x_q8_norm', 'tokens_all', 'bias_none', 'page_of', 'out_qkv', 'gemv_q8'],
+      [
+        'q8_block',
+        dot,
+        'x_q8_norm',
+        'tokens_all',
+        'bias_none',
+        'page_of',
+        'q_f32',
+        'cache_put_f16',
+        'put_head',
+        'out_qkv',
+        'one_matrix',
+        'gemv_q8',
+      ],
       {
         ...gemv(l.qkv, tune.qkv, 1, nt),
         ...heads,
@@ -195,7 +218,7 @@ async function decode(family, most, shared) {
     );
     await add(
       'attention',
-      ['splits', 'attention_split'],
+      ['splits', 'cache_f16', 'attention_split'],
       {
         ...team,
         WG: 256,
@@ -229,6 +252,7 @@ async function decode(family, most, shared) {
         'tokens_all',
         'quantise32',
         'out_residual',
+        'one_matrix',
         'gemv_q8',
       ],
       { ...gemv(l.o, tune.o, 1, nt), ...(single ? parts : {}), N: m.hidden },
@@ -237,14 +261,24 @@ async function decode(family, most, shared) {
     );
     await add(
       'gate_up',
-      ['q8_block', dot, 'x_q8_norm', 'tokens_all', 'act_silu', 'quantise32', 'out_glu', 'gemv_q8'],
+      [
+        'q8_block',
+        dot,
+        'x_q8_norm',
+        'tokens_all',
+        'act_silu',
+        'quantise32',
+        'out_glu',
+        'one_matrix',
+        'gemv_q8',
+      ],
       { ...gemv(l.gate_up, tune.gate_up, 2, nt), FF: m.ff, EPS: 1e-5 },
       { 0: l.gate_up.buffer, 1: x, 2: params, 3: gated },
       [m.ff / 32, ny(most)],
     );
     await add(
       'down',
-      ['q8_block', dot, 'x_q8', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
+      ['q8_block', dot, 'x_q8', 'tokens_all', 'quantise32', 'out_residual', 'one_matrix', 'gemv_q8'],
       { ...gemv(l.down, tune.down, 1, nt), N: m.hidden },
       { 0: l.down.buffer, 1: gated, 2: params, 3: h, 4: weights.gain, 5: x },
       [m.hidden / 32, ny(most)],
@@ -252,7 +286,7 @@ async function decode(family, most, shared) {
   }
   await add(
     'head',
-    ['q8_block', dot, 'x_q8_norm', 'tokens_wanted', 'out_plain', 'gemv_q8'],
+    ['q8_block', dot, 'x_q8_norm', 'tokens_wanted', 'epilogue_none', 'out_plain', 'one_matrix', 'gemv_q8'],
     { ...gemv(weights.head, tune.head, 1, nt), N: m.vocab, OUT_STRIDE: m.vocab, OUT_COL0: 0, EPS: 1e-5 },
     { 0: weights.head.buffer, 1: x, 2: params, 3: logits },
     [Math.ceil(m.vocab / 32), ny(most)],

@@ -49,13 +49,13 @@ export function gemm(kind, tile, ks, w, t, x, out, { symbol = 0, after = ['store
     dot = ['q8_block', `dot_${w.family}`],
     buffers = { 0: w.buffer, 1: x, 2: params, 3: out };
   if (kind === 'dot')
-    return step([...dot, 'epilogue_none', 'gemm_dot'], { MA: tile, ...common }, buffers, [
+    return step([...dot, 'epilogue_none', 'tile_rows', 'gemm_dot'], { MA: tile, ...common }, buffers, [
       Math.ceil(t / (16 * tile)),
       Math.ceil(w.n / 128),
       ks,
     ]);
   return step(
-    [...dot, 'matrices', 'half', ...after, 'gemm_matrix'],
+    [...dot, 'matrices', 'half', ...after, 'tile_rows', 'gemm_matrix'],
     { ...matrixTile(tile), ...common },
     buffers,
     [Math.ceil(t / tile[0]), Math.ceil(w.n / tile[1]), ks],
@@ -93,14 +93,14 @@ export function attention(kind, q, k, v, out, t, as = kind === 'matrix' ? 'f16' 
     const p = MODEL.headDim + 8;
     const tile = { P: p, F: 68, DS: MODEL.headDim / 16, TILE_BYTES: 64 * p * 2 + 64 * 68 * 4 };
     return step(
-      ['matrices', `attended_${as}`, 'flash_matrix'],
+      ['matrices', `attended_${as}`, 'cache_f16', 'flash_matrix'],
       { ...attentionConsts, ...view, ...tile },
       buffers,
       grid,
     );
   }
   const consts = { ...attentionConsts, ...view, QUADS: Math.max(1, MODEL.headDim / 64), Q_STRIDE: stride, Q_COL0: 0 };
-  return step([`attended_${as}`, 'flash'], consts, buffers, grid);
+  return step([`attended_${as}`, 'cache_f16', 'flash'], consts, buffers, grid);
 }
 /// One sequence of `kv` positions, the last t of which are the step; pages in no order.
 export function setPrompt(t, kv) {

@@ -27,7 +27,7 @@ async function wholeStep(kind, model, t, batch) {
   const norm = (ks, tokens = 'tokens_all', form = kind, rows = t) =>
     add(
       'norm',
-      ['team_subgroup', ...put(form), tokens, 'rows_norm'],
+      ['team_subgroup', ...put(form), tokens, 'post_none', 'parts_summed', 'rows_norm'],
       { ...team, WG: 256, G: m.hidden / 32, KS: ks, TURNS: Math.ceil(m.hidden / 4 / 256), EPS: 1e-5 },
       { 0: tokens === 'tokens_all' ? xn : model.last, 1: h, 2: params, 3: model.gain, 4: y },
       [rows],
@@ -35,7 +35,7 @@ async function wholeStep(kind, model, t, batch) {
   const dot = `dot_${model.head.family}`;
   await add(
     'embed',
-    ['team_subgroup', 'q8_block', dot, 'embed_q8'],
+    ['team_subgroup', 'q8_block', dot, 'cos_sin', 'embed_q8'],
     {
       ...team,
       WG: 256,
@@ -55,15 +55,24 @@ async function wholeStep(kind, model, t, batch) {
       halves = kind === 'matrix' && !batch;
     await add(
       'rows_qkv',
-      ['bias_none', 'page_of', halves ? 'q_f16' : 'q_f32', 'rows_qkv'],
-      { ...P.at, ...heads, HEADS: m.heads, FIRST_HEAD: 0, N: qkvRows, KS: qkv, INTERLEAVED: 1 },
+      [
+        'team_subgroup',
+        'bias_none',
+        'page_of',
+        halves ? 'q_f16' : 'q_f32',
+        'plain_heads',
+        'cache_put_f16',
+        'put_head',
+        'rows_qkv',
+      ],
+      { ...team, WG: 64, ...heads, HEADS: m.heads, FIRST_HEAD: 0, N: qkvRows, KS: qkv, INTERLEAVED: 1 },
       { 0: y, 1: rope, 2: params, 3: q, 4: l.k, 5: l.v },
       [Math.ceil(qkvRows / 256), t],
     );
     if (batch) {
       await add(
         'attention',
-        ['team_subgroup', 'splits', 'attention_split'],
+        ['team_subgroup', 'splits', 'cache_f16', 'attention_split'],
         { ...attentionConsts, ...team, WG: 256, SPLITS, LOADS: m.headDim / 32, ROUNDS: Math.ceil(perKv / 4) },
         { 0: q, 1: l.k, 2: params, 3: l.v, 4: o, 5: ml },
         [m.kvHeads, SPLITS, t],
@@ -116,7 +125,17 @@ async function wholeStep(kind, model, t, batch) {
     await norm(pending, 'tokens_wanted', 'dot', wanted);
     await add(
       'head',
-      ['team_subgroup', 'q8_block', dot, 'x_q8', 'tokens_rows', 'out_plain', 'gemv_q8'],
+      [
+        'team_subgroup',
+        'q8_block',
+        dot,
+        'x_q8',
+        'tokens_rows',
+        'epilogue_none',
+        'out_plain',
+        'one_matrix',
+        'gemv_q8',
+      ],
       {
         ...team,
         WG: 256,

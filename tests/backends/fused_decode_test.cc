@@ -18,8 +18,8 @@ struct Kind {
   Format format = Format::kQ4_0;
   bool has_bias = false;
   uint32_t window = 0;
-  bool has_qk_norm = false;
-  std::optional<Format> v_format;  // as in Q4_K_M, where some v are Q6_K
+  std::optional<Format> v_format;      // as in Q4_K_M, where some v are Q6_K
+  std::optional<Format> embed_format;  // as in AWQ checkpoints, where it is of floats
 };
 
 graph::Graph model(uint32_t layers, const Kind& kind) {
@@ -38,19 +38,15 @@ graph::Graph model(uint32_t layers, const Kind& kind) {
   };
   const auto freqs = b.constant("freqs", std::vector<float>(kHeadDim / 2, 0.5f));
   const graph::RopeAttrs rope{kHeadDim, kHeadDim, 0, 1.0f};
-  auto x = b.embed(weight("embed", kind.format, kVocabulary, kHidden));
+  auto x = b.embed(weight("embed", kind.embed_format.value_or(kind.format), kVocabulary, kHidden));
   for (uint32_t l = 0; l < layers; ++l) {
     const std::string at = "blk." + std::to_string(l);
     const auto n = norm(x, at + ".attn_norm", kHidden);
-    auto q = linear(n, at + ".q", kHeads * kHeadDim, kHidden, kind.has_bias);
-    auto k = linear(n, at + ".k", kKvHeads * kHeadDim, kHidden, kind.has_bias);
+    const auto q = linear(n, at + ".q", kHeads * kHeadDim, kHidden, kind.has_bias);
+    const auto k = linear(n, at + ".k", kKvHeads * kHeadDim, kHidden, kind.has_bias);
     const auto v = kind.v_format
                        ? b.linear(n, weight(at + ".v", *kind.v_format, kKvHeads * kHeadDim, kHidden), at + ".v")
                        : linear(n, at + ".v", kKvHeads * kHeadDim, kHidden, kind.has_bias);
-    if (kind.has_qk_norm) {
-      q = norm(q, at + ".q_norm", kHeadDim);
-      k = norm(k, at + ".k_norm", kHeadDim);
-    }
     const auto turned = b.rope(q, freqs, rope, at + ".rope_q");
     b.kv_write(b.rope(k, freqs, rope, at + ".rope_k"), v, {l, kKvHeads, kHeadDim});
     const auto a = b.attention(turned, {l, kHeads, kKvHeads, kHeadDim, 0.125f, 0, kind.window});
@@ -103,6 +99,7 @@ TEST(FusedDecode, OneTokenTakesFiveDispatchesALayer) {
   EXPECT_EQ(dispatches_per_layer({.has_bias = true}, 1), 5u);         // qwen2
   EXPECT_EQ(dispatches_per_layer({.format = Format::kQ4_1}, 1), 5u);  // scale and minimum
   EXPECT_EQ(dispatches_per_layer({.format = Format::kQ8_0}, 1), 5u);
+  EXPECT_EQ(dispatches_per_layer({.embed_format = Format::kF16}, 1), 5u);
 }
 
 /// Q4_K_M: the product of q and k, and one of v, whose heads come after theirs.
@@ -120,7 +117,6 @@ TEST(FusedDecode, FewTokensTakeSixDispatchesALayer) {
 /// Such steps are played op by op.
 TEST(FusedDecode, LeavesOtherModelsAndDevicesAlone) {
   EXPECT_GT(dispatches_per_layer({.format = Format::kF16}, 1), 6u) << "float weights have float activations";
-  EXPECT_GT(dispatches_per_layer({.has_qk_norm = true}, 1), 6u);
   EXPECT_GT(dispatches_per_layer({}, 1, graph::Target{.backend = "webgpu"}), 6u) << "no packed products";
 }
 
@@ -197,10 +193,8 @@ TEST(FusedPrefill, PlansForAsManySequencesAsThereMayBe) {
   EXPECT_EQ(most_tokens(20), (std::vector<uint32_t>{1, 2, 4, 8, 16, 32, 512}));
 }
 
-/// What is not such a model is played op by op, with the same tiles where the weights are quantised.
+/// What is not such a model is played op by op.
 TEST(FusedPrefill, LeavesOtherModelsTheirOps) {
-  const auto normed = kernels({.has_qk_norm = true}, 100, packed_dot());
-  EXPECT_TRUE(normed.contains("gemm_dot") && normed.contains("flash") && normed.contains("rms_norm"));
   const auto halves = kernels({.format = Format::kF16}, 100, packed_dot());
   EXPECT_TRUE(halves.contains("linear_tiled") && !halves.contains("gemm_dot")) << "float weights, float activations";
 }

@@ -54,6 +54,10 @@ export function weights(family, n, k) {
         q8: () => [half(s, scale()), 0],
         q8f: () => [(singles[s] = Math.fround(scale())), 0],
         q4m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())],
+        q4z: () => {
+          const d = half(2 * s, scale());
+          return [d, -d * half(2 * s + 1, Math.floor(random() * 16))];
+        },
         q8m: () => [half(2 * s, scale()), half(2 * s + 1, minimum())],
         q6: () => [half(s2, scale()), 0, half(s2 + 1, scale()), 0],
         q4m16: () => [
@@ -79,6 +83,41 @@ export function weights(family, n, k) {
       }
     }
   return { n, k, value, buffer: upload(plane), SCALES: scalesAt / 4, ROW_SCALES: rowScales };
+}
+
+/// A KV cache: a buffer of `pages` pages of n values in a format, and the values that it stands for. filled: with
+/// random ones, else zeros; get() reads it back.
+export const CACHES = {
+  f16: { bytes: n => 2 * n, get: (data, page, n, i) => fromHalf(data.getUint16((page * n + i) * 2, true)) },
+  f32: { bytes: n => 4 * n, get: (data, page, n, i) => data.getFloat32((page * n + i) * 4, true) },
+  q8_0: {
+    bytes: n => n + n / 16,
+    get: (data, page, n, i) => {
+      const at = page * (n + n / 16);
+      return data.getInt8(at + i) * fromHalf(data.getUint16(at + n + 2 * Math.floor(i / 32), true));
+    },
+  },
+};
+export function cache(format, pages, n, filled) {
+  const { bytes, get } = CACHES[format],
+    data = new DataView(new ArrayBuffer(pages * bytes(n)));
+  for (let page = 0; filled && page < pages; page++)
+    for (let i = 0; i < n; i++) {
+      if (format === 'f16') data.setUint16((page * n + i) * 2, toHalf(normal()), true);
+      if (format === 'f32') data.setFloat32((page * n + i) * 4, normal(), true);
+      if (format === 'q8_0') data.setInt8(page * bytes(n) + i, Math.floor(random() * 255) - 127);
+      if (format === 'q8_0' && i % 32 === 0)
+        data.setUint16(page * bytes(n) + n + i / 16, toHalf(0.01 + random() / 50), true);
+    }
+  const gpu = upload(new Uint32Array(data.buffer));
+  return {
+    buffer: gpu,
+    value: (page, i) => get(data, page, n, i),
+    async get() {
+      const now = new DataView((await read(gpu, Uint32Array, data.byteLength / 4)).buffer);
+      return (page, i) => get(now, page, n, i);
+    },
+  };
 }
 
 export const q8Stride = g => 2 * g + Math.ceil(g / 2) + Math.ceil(g / 4); // vec4<u32>

@@ -14,6 +14,7 @@ import {
   matvec,
   P,
   params,
+  cache,
   check,
   tally,
 } from './data.mjs';
@@ -41,7 +42,7 @@ const PRODUCTS = {
 async function products() {
   const n = 70,
     k = 224;
-  for (const family of ['q4', 'q4m', 'q4m16', 'q8', 'q6', 'q8m', 'q8f']) {
+  for (const family of ['q4', 'q4z', 'q4m', 'q4m16', 'q8', 'q6', 'q8m', 'q8f']) {
     const w = weights(family, n, k);
     for (const [team, sizes] of TEAMS)
       for (const [nt, t, r, ks] of PRODUCTS[family + team] ?? (team === 'team_subgroup' ? [[2, 3, 2, 1]] : [])) {
@@ -63,7 +64,17 @@ async function products() {
         };
         submit([
           await step(
-            [team, 'q8_block', `dot_${family}`, 'x_q8', 'tokens_wanted', 'out_plain', 'gemv_q8'],
+            [
+              team,
+              'q8_block',
+              `dot_${family}`,
+              'x_q8',
+              'tokens_wanted',
+              'epilogue_none',
+              'out_plain',
+              'one_matrix',
+              'gemv_q8',
+            ],
             consts,
             { 0: w.buffer, 1: x.buffer, 2: block, 3: out },
             [Math.ceil(n / 16), Math.ceil(t / nt)],
@@ -95,7 +106,17 @@ async function epilogues() {
         grid = [3, Math.ceil(t / nt)];
       submit([
         await step(
-          [team, 'q8_block', 'dot_q4', 'x_q8', 'tokens_all', 'quantise32', 'out_residual', 'gemv_q8'],
+          [
+            team,
+            'q8_block',
+            'dot_q4',
+            'x_q8',
+            'tokens_all',
+            'quantise32',
+            'out_residual',
+            'one_matrix',
+            'gemv_q8',
+          ],
           { ...common, ...rowsOf(32, 32, 1, 1, 64), N: 96 },
           { 0: w.buffer, 1: gained.buffer, 2: block, 3: hBuffer, 4: upload(gain), 5: out },
           grid,
@@ -122,7 +143,18 @@ async function epilogues() {
         glu = buffer(t * q8Stride(2) * 16);
       submit([
         await step(
-          [team, 'q8_block', 'dot_q4', 'x_q8_norm', 'tokens_all', 'act_silu', 'quantise32', 'out_glu', 'gemv_q8'],
+          [
+            team,
+            'q8_block',
+            'dot_q4',
+            'x_q8_norm',
+            'tokens_all',
+            'act_silu',
+            'quantise32',
+            'out_glu',
+            'one_matrix',
+            'gemv_q8',
+          ],
           { ...common, ...rowsOf(32, 64, 2, 1, 64), FF: 64, SCALES: gu.SCALES, ROW_SCALES: gu.ROW_SCALES },
           { 0: gu.buffer, 1: gained.buffer, 2: block, 3: glu },
           [2, Math.ceil(t / nt)],
@@ -180,7 +212,9 @@ async function qkv() {
               'tokens_all',
               biased ? 'bias' : 'bias_none',
               'page_of',
+              'q_f32', 'cache_put_f16', 'put_head',
               'out_qkv',
+              'one_matrix',
               'gemv_q8',
             ],
             {
@@ -256,18 +290,19 @@ async function qkv() {
       }
 }
 
-// Head size, queries a kv head, page, positions, window, softcap.
+// Head size, queries a kv head, page, positions, window, softcap, cache.
 const ATTENTIONS = {
   team_subgroup: [
-    [64, 4, 32, 300, 0, 0],
-    [32, 6, 32, 200, 70, 0],
-    [128, 1, 128, 1, 0, 0],
+    [64, 4, 32, 300, 0, 0, 'q8_0'],
+    [32, 6, 32, 200, 70, 0, 'f16'],
+    [128, 1, 128, 1, 0, 0, 'f16'],
+    [64, 2, 32, 70, 0, 2, 'f32'],
   ],
-  team_workgroup: [[32, 3, 64, 131, 0, 2]],
+  team_workgroup: [[32, 3, 64, 131, 0, 2, 'f16']],
 };
 async function attention() {
   for (const [team, sizes] of TEAMS)
-    for (const [hd, gq, page, n, window, softcap] of ATTENTIONS[team]) {
+    for (const [hd, gq, page, n, window, softcap, format] of ATTENTIONS[team]) {
       const kvHeads = 2,
         heads = kvHeads * gq,
         splits = 3,
@@ -276,9 +311,8 @@ async function attention() {
       const order = Array.from({ length: nPages }, (_, i) => (i * 3 + 1) % (nPages + 3)).map((v, i, a) =>
         a.indexOf(v) === i ? v : nPages + 3 + i,
       );
-      const cache = () => Uint16Array.from({ length: (2 * nPages + 4) * kvHeads * page * hd }, () => toHalf(normal()));
-      const keys = cache(),
-        values = cache(),
+      const keys = cache(format, 2 * nPages + 4, kvHeads * page * hd, true),
+        values = cache(format, 2 * nPages + 4, kvHeads * page * hd, true),
         q = floats(2 * heads * hd),
         counts = [n, Math.max(1, n - 40)];
       const block = params({
@@ -312,9 +346,9 @@ async function attention() {
       const combineConsts = { ...P, ...sizes, WG: 64, HD: hd, HEADS: heads, SPLITS: splits, WINDOW: window };
       submit([
         await step(
-          [team, 'splits', 'attention_split'],
+          [team, 'splits', `cache_${format}`, 'attention_split'],
           consts,
-          { 0: upload(q), 1: upload(keys), 2: block, 3: upload(values), 4: o, 5: ml },
+          { 0: upload(q), 1: keys.buffer, 2: block, 3: values.buffer, 4: o, 5: ml },
           [kvHeads, splits, 2],
         ),
         await step(
@@ -330,10 +364,10 @@ async function attention() {
           const kv = Math.floor(h / gq),
             begin = window ? Math.max(0, counts[i] - window) : 0,
             s = [];
-          const at = pos => ((order[Math.floor(pos / page)] * kvHeads + kv) * page + (pos % page)) * hd;
+          const of = (cache, pos, d) => cache.value(order[Math.floor(pos / page)], (kv * page + (pos % page)) * hd + d);
           for (let pos = begin; pos < counts[i]; pos++) {
             let dot = 0;
-            for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * fromHalf(keys[at(pos) + d]);
+            for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * of(keys, pos, d);
             s.push(softcap ? softcap * Math.tanh((dot * scale) / softcap) : dot * scale);
           }
           const top = Math.max(...s),
@@ -341,12 +375,12 @@ async function attention() {
             sum = e.reduce((a, v) => a + v);
           for (let d = 0; d < hd; d++)
             want[(i * heads + h) * hd + d] = e.reduce(
-              (a, v, p) => a + (v / sum) * fromHalf(values[at(begin + p) + d]),
+              (a, v, p) => a + (v / sum) * of(values, begin + p, d),
               0,
             );
         }
       check(
-        `attention ${team} HD ${hd} GQ ${gq} PAGE ${page} KV ${n} window ${window} softcap ${softcap}`,
+        `attention ${team} ${format} HD ${hd} GQ ${gq} PAGE ${page} KV ${n} window ${window} softcap ${softcap}`,
         (await unblock(out, 2, heads * hd)).value,
         want,
         1e-2,
@@ -368,6 +402,7 @@ async function attention() {
             'tokens_all',
             'quantise32',
             'out_residual',
+            'one_matrix',
             'gemv_q8',
           ],
           {
@@ -412,7 +447,7 @@ async function embed() {
         rope = buffer(t * rot * 4);
       submit([
         await step(
-          [team, 'q8_block', `dot_${family}`, 'embed_q8'],
+          [team, 'q8_block', `dot_${family}`, 'cos_sin', 'embed_q8'],
           {
             ...P,
             ...sizes,

@@ -47,6 +47,7 @@ async function matrices() {
           'half',
           'store_rows',
           ks === 1 ? 'epilogue_add' : 'epilogue_none',
+          'tile_rows',
           'gemm_matrix',
         ],
         {
@@ -93,7 +94,7 @@ async function matrixGlu() {
     out = buffer(t * n);
   submit([
     await step(
-      ['q8_block', 'dot_q8', MATRICES, 'half', 'store_glu', 'act_silu', 'gemm_matrix'],
+      ['q8_block', 'dot_q8', MATRICES, 'half', 'store_glu', 'act_silu', 'tile_rows', 'gemm_matrix'],
       {
         ...P,
         ...matrixTile([16, 64, 64, 1, 4]),
@@ -158,15 +159,18 @@ async function compiled() {
         'half',
         'store_rows',
         'epilogue_none',
+        'tile_rows',
         'gemm_matrix',
       ];
       await compile(files, { ...gemm, ...out, ...matrixTile(sizes) });
     }
-  const glu = ['q8_block', 'dot_q4', 'matrices', 'half', 'store_glu', 'act_gelu', 'gemm_matrix'];
+  const glu = ['q8_block', 'dot_q4', 'matrices', 'half', 'store_glu', 'act_gelu', 'tile_rows', 'gemm_matrix'];
   await compile(glu, { ...gemm, ...matrixTile([128, 128, 32, 2, 2]) });
   for (const hd of [64, 128]) {
     const consts = { ...P, HD: hd, GQ: 4, KV_HEADS: 8, PAGE: 32, WINDOW: 9, RUNS: 8, ...FLASH_MATRIX(hd) };
-    await compile(['matrices', 'attended_f16', 'flash_matrix'], { ...consts, SCALE: { f32: 1 }, SOFTCAP: { f32: 0 } });
+    const scores = { SCALE: { f32: 1 }, SOFTCAP: { f32: 0 } };
+    for (const cache of ['cache_f16', 'cache_f32', 'cache_q8_0'])
+      await compile(['matrices', 'attended_f16', cache, 'flash_matrix'], { ...consts, ...scores });
   }
 }
 

@@ -13,6 +13,7 @@ import {
   matvec,
   P,
   params,
+  cache,
   check,
 } from './data.mjs';
 
@@ -35,6 +36,8 @@ async function tiles() {
     ['q8m', 1, 3, 1],
     ['q8f', 1, 16, 7],
     ['q6', 1, 4, 1],
+    ['q4m16', 2, 20, 1],
+    ['q4z', 1, 9, 2],
   ]) {
     const w = weights(family, n, k),
       x = blocks(floats(t * k), t, k),
@@ -43,7 +46,7 @@ async function tiles() {
       out = buffer(ks * t * stride * 4);
     submit([
       await step(
-        ['q8_block', `dot_${family}`, ks === 1 ? 'epilogue_add' : 'epilogue_none', 'gemm_dot'],
+        ['q8_block', `dot_${family}`, ks === 1 ? 'epilogue_add' : 'epilogue_none', 'tile_rows', 'gemm_dot'],
         {
           ...P,
           MA: ma,
@@ -143,7 +146,7 @@ async function rows() {
           full = parts ? after : h;
         submit([
           await step(
-            [team, ...files, tokens, 'rows_norm'],
+            [team, ...files, tokens, 'post_none', 'parts_summed', 'rows_norm'],
             { ...consts, KS: parts, TURNS: Math.ceil((8 * g) / 64), EPS: 1e-5 },
             { 0: out, 1: hBuffer, 2: block, 3: upload(gain), 4: upload(add) },
             [which.length],
@@ -162,97 +165,114 @@ async function rows() {
     }
 }
 
-/// q, k and v of a prompt of one sequence and a token of another.
+/// q, k and v of a prompt of one sequence and a token of another: biases or norms, every cache, q in f32 or f16.
+const HEADS = [
+  ['bias_none', 'plain_heads', 'f16', 'q_f32', 32],
+  ['bias_of_rows', 'plain_heads', 'f16', 'q_f16', 32],
+  ['bias_of_rows', 'plain_heads', 'q8_0', 'q_f32', 64],
+  ['bias_none', 'normed_heads', 'f32', 'q_f32', 32],
+  ['bias_none', 'normed_heads', 'q8_0', 'q_f16', 128],
+];
 async function heads() {
-  const hd = 32,
-    headCount = 4,
+  for (const [team, sizes] of TEAMS)
+    for (const interleaved of [0, 1]) for (const kind of HEADS) await oneHeads(team, sizes, interleaved, kind);
+}
+async function oneHeads(team, sizes, interleaved, [bias_, norm_, format, file, hd]) {
+  const headCount = 4,
     kvHeads = 2,
     n = (headCount + 2 * kvHeads) * hd,
     page = 32,
     positions = [30, 31, 32, 70],
     t = positions.length,
-    ks = 2;
-  for (const interleaved of [0, 1])
-    for (const biased of [false, true])
-      for (const file of ['q_f32', 'q_f16']) {
-        const y = floats(ks * t * n),
-          bias = floats(n),
-          rope = floats(t * hd),
-          pages = 8 * kvHeads * page * hd;
-        const q = buffer(t * headCount * hd * 4),
-          kc = buffer(pages * 2),
-          vc = buffer(pages * 2);
-        const block = params({
-          tokens: zeros(t),
-          positions,
-          sequences: [0, 0, 0, 1],
-          seqs: [
-            [33, 0],
-            [71, 2],
-          ],
-          tail: [3, 5, 7, 1, 4],
-        });
-        const consts = {
-          ...P,
-          HEADS: headCount,
-          FIRST_HEAD: 0,
-          N: n,
-          KV_HEADS: kvHeads,
-          HD: hd,
-          PAGE: page,
-          KS: ks,
-          INTERLEAVED: interleaved,
-        };
-        submit([
-          await step(
-            [biased ? 'bias_of_rows' : 'bias_none', 'page_of', file, 'rows_qkv'],
-            consts,
-            { 0: upload(y), 1: upload(rope), 2: block, 3: q, 4: kc, 5: vc, 6: biased ? upload(bias) : undefined },
-            [Math.ceil(n / 256), t],
-          ),
-        ]);
-        const keys = await read(kc, Uint16Array, pages),
-          values = await read(vc, Uint16Array, pages);
-        const wantQ = [],
-          want = [],
-          got = [];
-        for (let i = 0; i < t; i++) {
-          const v = Float64Array.from(
-            { length: n },
-            (_, r) => y[i * n + r] + y[(t + i) * n + r] + (biased ? bias[r] : 0),
-          );
-          for (let head = 0; head < headCount + kvHeads; head++)
-            for (let j = 0; j < hd / 2; j++) {
-              const a = head * hd + (interleaved ? 2 * j : j),
-                b = a + (interleaved ? 1 : hd / 2),
-                [c, s] = rope.subarray(i * hd + 2 * j, i * hd + 2 * j + 2);
-              [v[a], v[b]] = [v[a] * c - v[b] * s, v[a] * s + v[b] * c];
-            }
-          wantQ.push(...v.subarray(0, headCount * hd));
-          const [at, place] = [
-            [3, 30],
-            [3, 31],
-            [5, 0],
-            [4, 6],
-          ][i];
-          for (let kv = 0; kv < kvHeads; kv++)
-            for (let d = 0; d < hd; d++) {
-              want.push(v[(headCount + kv) * hd + d], v[(headCount + kvHeads + kv) * hd + d]);
-              const where = ((at * kvHeads + kv) * page + place) * hd + d;
-              got.push(fromHalf(keys[where]), fromHalf(values[where]));
-            }
-        }
-        const gotQ =
-          file === 'q_f32'
-            ? await read(q, Float32Array, wantQ.length)
-            : Float64Array.from(await read(q, Uint16Array, wantQ.length), fromHalf);
-        const name = `${file} ${interleaved ? 'neighbours' : 'halves'} ${biased ? 'bias' : ''}`;
-        check(`q ${name}`, gotQ, wantQ, 1e-3);
-        check(`k, v ${name}`, got, want, 1e-3);
+    ks = 2,
+    pageValues = kvHeads * page * hd,
+    biased = bias_ === 'bias_of_rows',
+    normed = norm_ === 'normed_heads';
+  const y = floats(ks * t * n),
+    bias = floats(n),
+    gains = [floats(hd), floats(hd)],
+    rope = floats(t * hd),
+    keys = cache(format, 8, pageValues, false),
+    values = cache(format, 8, pageValues, false);
+  const q = buffer(t * headCount * hd * 4);
+  const block = params({
+    tokens: zeros(t),
+    positions,
+    sequences: [0, 0, 0, 1],
+    seqs: [
+      [33, 0],
+      [71, 2],
+    ],
+    tail: [3, 5, 7, 1, 4],
+  });
+  const consts = {
+    ...P,
+    ...sizes,
+    WG: 64,
+    HEADS: headCount,
+    FIRST_HEAD: 0,
+    N: n,
+    KV_HEADS: kvHeads,
+    HD: hd,
+    PAGE: page,
+    KS: ks,
+    INTERLEAVED: interleaved,
+    HEAD_EPS: { f32: 1e-5 },
+  };
+  const buffers = { 0: upload(y), 1: upload(rope), 2: block, 3: q, 4: keys.buffer, 5: values.buffer };
+  if (biased) buffers[6] = upload(bias);
+  if (normed) [buffers[6], buffers[7]] = gains.map(g => upload(g));
+  submit([
+    await step(
+      [team, bias_, norm_, 'page_of', file, `cache_put_${format}`, 'put_head', 'rows_qkv'],
+      consts,
+      buffers,
+      [Math.ceil(n / 256), t],
+    ),
+  ]);
+  const wantQ = [],
+    want = [],
+    got = [],
+    [key, value] = [await keys.get(), await values.get()];
+  for (let i = 0; i < t; i++) {
+    const v = Float64Array.from({ length: n }, (_, r) => y[i * n + r] + y[(t + i) * n + r] + (biased ? bias[r] : 0));
+    for (let head = 0; head < headCount + kvHeads; head++) {
+      const own = v.subarray(head * hd, head * hd + hd);
+      if (normed) {
+        const f = rms(own, 1e-5);
+        own.forEach((x, d) => (own[d] = (x / f) * gains[head < headCount ? 0 : 1][d]));
       }
+      for (let j = 0; j < hd / 2; j++) {
+        const a = interleaved ? 2 * j : j,
+          b = a + (interleaved ? 1 : hd / 2),
+          [c, s] = rope.subarray(i * hd + 2 * j, i * hd + 2 * j + 2);
+        [own[a], own[b]] = [own[a] * c - own[b] * s, own[a] * s + own[b] * c];
+      }
+    }
+    wantQ.push(...v.subarray(0, headCount * hd));
+    const [at, place] = [
+      [3, 30],
+      [3, 31],
+      [5, 0],
+      [4, 6],
+    ][i];
+    for (let kv = 0; kv < kvHeads; kv++)
+      for (let d = 0; d < hd; d++) {
+        want.push(v[(headCount + kv) * hd + d], v[(headCount + kvHeads + kv) * hd + d]);
+        const where = (kv * page + place) * hd + d;
+        got.push(key(at, where), value(at, where));
+      }
+  }
+  const gotQ =
+    file === 'q_f32'
+      ? await read(q, Float32Array, wantQ.length)
+      : Float64Array.from(await read(q, Uint16Array, wantQ.length), fromHalf);
+  const name = `${team} ${file} ${format} HD ${hd} ${interleaved ? 'neighbours' : 'halves'} ${bias_} ${norm_}`;
+  check(`q ${name}`, gotQ, wantQ, 1e-3);
+  check(`k, v ${name}`, got, want, format === 'q8_0' ? 2e-2 : format === 'f32' ? 1e-5 : 1e-3);
 }
 
-/// Attention by definition of query rows [t * heads * hd] over a paged cache.
+/// Attention by definition of query rows [t * heads * hd] over a paged cache().
 export function attended(q, keys, values, { hd, gq, kvHeads, page, window, softcap, scale }, tokens) {
   const heads = kvHeads * gq,
     want = new Float64Array(tokens.length * heads * hd);
@@ -261,17 +281,17 @@ export function attended(q, keys, values, { hd, gq, kvHeads, page, window, softc
       const kv = Math.floor(h / gq),
         begin = window ? Math.max(0, position + 1 - window) : 0,
         s = [];
-      const at = p => ((pages[Math.floor(p / page)] * kvHeads + kv) * page + (p % page)) * hd;
+      const of = (cache, p, d) => cache.value(pages[Math.floor(p / page)], (kv * page + (p % page)) * hd + d);
       for (let p = begin; p <= position; p++) {
         let dot = 0;
-        for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * fromHalf(keys[at(p) + d]);
+        for (let d = 0; d < hd; d++) dot += q[(i * heads + h) * hd + d] * of(keys, p, d);
         s.push(softcap ? softcap * Math.tanh((dot * scale) / softcap) : dot * scale);
       }
       const top = Math.max(...s),
         e = s.map(v => Math.exp(v - top)),
         sum = e.reduce((a, v) => a + v);
       e.forEach((v, j) => {
-        for (let d = 0; d < hd; d++) want[(i * heads + h) * hd + d] += (v / sum) * fromHalf(values[at(begin + j) + d]);
+        for (let d = 0; d < hd; d++) want[(i * heads + h) * hd + d] += (v / sum) * of(values, begin + j, d);
       });
     }
   });
@@ -306,28 +326,27 @@ export function mixedStep(page) {
   return { tokens, block };
 }
 
-// Head size, queries a kv head, page, window, softcap, what it leaves.
+// Head size, queries a kv head, page, window, softcap, what it leaves, the cache.
 const ATTENTIONS = [
-  [64, 4, 32, 0, 0, 'f32'],
-  [128, 3, 64, 40, 0, 'f16'],
-  [256, 1, 128, 0, 2, 'f32'],
-  [32, 8, 32, 0, 0, 'f32'],
-  [64, 7, 32, 33, 0, 'f16'],
+  [64, 4, 32, 0, 0, 'f32', 'q8_0'],
+  [128, 3, 64, 40, 0, 'f16', 'f16'],
+  [256, 1, 128, 0, 2, 'f32', 'f16'],
+  [32, 8, 32, 0, 0, 'f32', 'f32'],
+  [64, 7, 32, 33, 0, 'f16', 'f16'],
 ];
 async function flash() {
-  for (const [hd, gq, page, window, softcap, kind] of ATTENTIONS)
-    await oneFlash([`attended_${kind}`, 'flash'], { hd, gq, page, window, softcap, kind });
+  for (const [hd, gq, page, window, softcap, kind, format] of ATTENTIONS)
+    await oneFlash([`attended_${kind}`, 'flash'], { hd, gq, page, window, softcap, kind, format });
 }
-export async function oneFlash(files, { hd, gq, page, window, softcap, kind }, extra = {}) {
+export async function oneFlash(files, { hd, gq, page, window, softcap, kind, format = 'f16' }, extra = {}) {
   const kvHeads = 2,
     heads = kvHeads * gq,
     scale = 1 / Math.sqrt(hd),
     { tokens, block } = mixedStep(page),
     t = tokens.length,
     isMatrix = files.at(-1) === 'flash_matrix';
-  const cache = () => Uint16Array.from({ length: 31 * kvHeads * page * hd }, () => toHalf(normal()));
-  const keys = cache(),
-    values = cache(),
+  const keys = cache(format, 31, kvHeads * page * hd, true),
+    values = cache(format, 31, kvHeads * page * hd, true),
     q = floats(t * heads * hd).map(half),
     out = buffer(t * heads * hd * 4);
   const consts = {
@@ -346,9 +365,15 @@ export async function oneFlash(files, { hd, gq, page, window, softcap, kind }, e
   };
   submit([
     await step(
-      files,
+      [`cache_${format}`, ...files],
       consts,
-      { 0: upload(isMatrix ? Uint16Array.from(q, toHalf) : q), 1: upload(keys), 2: block, 3: upload(values), 4: out },
+      {
+        0: upload(isMatrix ? Uint16Array.from(q, toHalf) : q),
+        1: keys.buffer,
+        2: block,
+        3: values.buffer,
+        4: out,
+      },
       [kvHeads, Math.ceil(t / Math.floor(64 / gq)), 3],
     ),
   ]);
@@ -357,7 +382,7 @@ export async function oneFlash(files, { hd, gq, page, window, softcap, kind }, e
       ? await read(out, Float32Array, t * heads * hd)
       : Float64Array.from(await read(out, Uint16Array, t * heads * hd), fromHalf);
   const want = attended(q, keys, values, { hd, gq, kvHeads, page, window, softcap, scale }, tokens);
-  const name = `${files.at(-1)} HD ${hd} GQ ${gq} PAGE ${page} window ${window} softcap ${softcap}`;
+  const name = `${files.at(-1)} ${format} HD ${hd} GQ ${gq} PAGE ${page} window ${window} softcap ${softcap}`;
   check(name, got, want, kind === 'f32' && !isMatrix ? 1e-5 : 1e-3);
 }
 

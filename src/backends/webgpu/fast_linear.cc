@@ -8,6 +8,8 @@ std::string_view dot_file(Family family) {
   switch (family) {
     case Family::kQ4:
       return "dot_q4";
+    case Family::kQ4z:
+      return "dot_q4z";
     case Family::kQ4m:
       return "dot_q4m";
     case Family::kQ4m16:
@@ -20,7 +22,6 @@ std::string_view dot_file(Family family) {
       return "dot_q8m";
     case Family::kQ8f:
       return "dot_q8f";
-    case Family::kQ4z:  // no int8 product yet
     case Family::kF16:
     case Family::kBf16:
     case Family::kF32:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/webgpu/fast_linear.h"
+#include "backends/webgpu/fused_model.h"
 #include "backends/webgpu/generic.h"
 
 namespace tern::backends::webgpu {
@@ -40,8 +41,9 @@ Result<void> dispatch_flash(Emitter& e, graph::NodeId node, Dispatch d, const Vi
   return e.dispatch(node, d);
 }
 
-Dispatch plain_flash(const graph::AttentionAttrs& attrs, const View& q, bool puts_halves, const View& out) {
-  Dispatch d{.name = "flash", .files = {puts_halves ? "attended_f16" : "attended_f32", "flash"}};
+Dispatch plain_flash(const Emitter& e, const graph::AttentionAttrs& attrs, const View& q, bool puts_halves,
+                     const View& out) {
+  Dispatch d{.name = "flash", .files = {cache_reader(e), puts_halves ? "attended_f16" : "attended_f32", "flash"}};
   d.constants.add("QUADS", std::max(1u, attrs.head_dim / 64));
   add_view(d.constants, "Q", q);
   if (!puts_halves) add_view(d.constants, "OUT", out);
@@ -58,9 +60,10 @@ Result<bool> emit_flash(Emitter& e, graph::NodeId node) {
   const bool has_dim = dim == 32 || dim == 64 || dim == 128 || dim == 256;
   const bool has_heads = attrs.n_heads % attrs.n_kv_heads == 0 && attrs.n_heads / attrs.n_kv_heads <= kRows;
   const bool is_aligned = q.stride % 4 == 0 && q.col0 % 4 == 0 && out.stride % 4 == 0 && out.col0 % 4 == 0;
-  const bool has_cache = e.key().kv_format == graph::KvFormat::kF16 && e.key().page_tokens % 32 == 0;
+  const bool has_cache =
+      (e.key().kv_format != graph::KvFormat::kQ8_0 || dim % 64 == 0) && e.key().page_tokens % 32 == 0;
   if (!has_dim || !has_heads || !is_aligned || !has_cache) return false;
-  TRY(dispatch_flash(e, node, plain_flash(attrs, q, false, out), q, out));
+  TRY(dispatch_flash(e, node, plain_flash(e, attrs, q, false, out), q, out));
   return true;
 }
 
@@ -72,10 +75,11 @@ bool flash_reads_halves(const Emitter& e, Gemm gemm, graph::NodeId node) {
 Result<void> emit_flash_for(Emitter& e, graph::NodeId node, Gemm gemm, const View& q, const View& out) {
   const auto& attrs = e.graph().attrs<graph::AttentionAttrs>(node);
   if (!flash_reads_halves(e, gemm, node)) {
-    return dispatch_flash(e, node, plain_flash(attrs, q, gemm == Gemm::kMatrix, out), q, out);
+    return dispatch_flash(e, node, plain_flash(e, attrs, q, gemm == Gemm::kMatrix, out), q, out);
   }
-  Dispatch d{
-      .name = "flash_matrix", .files = {"matrices", "attended_f16", "flash_matrix"}, .features = kMatrixFeatures};
+  Dispatch d{.name = "flash_matrix",
+             .files = {"matrices", cache_reader(e), "attended_f16", "flash_matrix"},
+             .features = kMatrixFeatures};
   add_matrices(d.constants, attrs.head_dim + 8, 68, matrix_bytes(attrs.head_dim));
   d.constants.add("DS", attrs.head_dim / 16);
   return dispatch_flash(e, node, std::move(d), q, out);

@@ -4,7 +4,7 @@
 
 #include "backends/webgpu/fast_linear.h"
 #include "backends/webgpu/flash.h"
-#include "backends/webgpu/fused_model.h"
+#include "backends/webgpu/fused_experts.h"
 #include "backends/webgpu/gemm.h"
 #include "backends/webgpu/generic.h"
 
@@ -22,10 +22,12 @@ uint32_t least_tokens(Gemm gemm) {
 
 constexpr uint32_t kMostOfBatch = 64;  // tokens of programs that split every token's cache
 
-/// The matrices of partial sums that a product left, one after the other.
+/// The matrices of partial sums that a product left, one after the other, and the norm of their sum if it has one.
 struct Sums {
   View view;
   uint32_t parts = 0;
+  NodeId post = graph::kNone;
+  std::optional<View> shares = {};  // where the parts are a token's experts
 };
 
 class FusedPrefill {
@@ -41,12 +43,11 @@ class FusedPrefill {
 
   Result<void> emit() {
     h_ = e_.temporary(kTokens, hidden_);
-    rope_ = e_.temporary(kTokens, head_dim_);
-    TRY(emit_embed_q8(e_, model_, h_, q8_blocks(e_, kTokens, hidden_), rope_));
+    for (size_t i = 0; i < model_.tables.size(); ++i) tables_.push_back(e_.temporary(kTokens, head_dim_));
+    TRY(emit_embed_q8(e_, model_, h_, q8_blocks(e_, kTokens, hidden_), tables_));
     Sums pending;  // of the layer before, not in h yet
     for (const FusedLayer& l : model_.layers) pending = TRY(layer(l, pending));
-    // Before the head, which lets the rows that it reads take up what is pending.
-    if (model_.pool != graph::kNone) TRY(emit_pool_norm_of(e_, model_.pool, h_, pending.view, pending.parts));
+    if (model_.pool != graph::kNone) TRY(pool(pending));
     TRY(head(pending));
     take(e_, model_);
     return {};
@@ -59,20 +60,40 @@ class FusedPrefill {
   Gemm gemm_;
   uint32_t head_dim_, heads_, kv_heads_, hidden_;
   bool is_batch_;
-  View h_, rope_;
+  View h_;
+  std::vector<View> tables_;
+
+  /// Before the head, which lets the rows that it reads take up what is pending. Where that is no plain sum, all rows
+  /// do so now.
+  Result<void> pool(Sums& pending) {
+    if (pending.post == graph::kNone && !pending.shares) {
+      return emit_pool_norm_of(e_, model_.pool, h_, pending.view, pending.parts);
+    }
+    TRY(norm(model_.norm, pending));
+    pending = {};
+    return emit_pool_norm_of(e_, model_.pool, h_, h_, 0);
+  }
 
   Result<Sums> layer(const FusedLayer& l, const Sums& before) {
     const View x = TRY(norm(l.attn_norm, before));
     const View attended = TRY(attention(l, x));
-    const Sums o = TRY(product(l.o, attended));
+    const Sums o = TRY(product(l.o, attended, l.attn_post));
     const View y = TRY(norm(l.ffn_norm, o));
-    return product(l.down, TRY(gate_up(l, y)));
+    if (l.experts) return experts(l, y);
+    return product(l.down, TRY(gate_up(l, y)), l.ffn_post);
   }
 
-  Result<Sums> product(NodeId node, const View& x) {
+  Result<Sums> experts(const FusedLayer& l, const View& x) {
+    const View router = e_.temporary(kTokens, expert_count(e_, *l.experts));
+    TRY(emit_router(e_, l, h_, router));
+    const ExpertSums sums = TRY(emit_expert_gemms(e_, l, gemm_, router, x));
+    return Sums{sums.y, experts_per_token(e_, *l.experts), graph::kNone, sums.shares};
+  }
+
+  Result<Sums> product(NodeId node, const View& x, NodeId post = graph::kNone) {
     GemmDispatch gemm = make_gemm(e_, gemm_, node, x, true);
     const uint32_t n = e_.weight(node, 1)->rows;
-    const Sums out{e_.temporary(kTokens, gemm.parts * n), gemm.parts};
+    const Sums out{e_.temporary(kTokens, gemm.parts * n), gemm.parts, post};
     Dispatch& d = gemm.dispatch;
     d.files.push_back("epilogue_none");
     d.constants.add("OUT_STRIDE", n);
@@ -99,17 +120,9 @@ class FusedPrefill {
   }
   Result<void> norm(NodeId node, const Sums& pending, Gemm form, std::string_view tokens, graph::Dim n,
                     const View& out) {
-    Dispatch d = rows("rows_norm", form, hidden_);
-    d.files.push_back(tokens);
-    add_block_params(e_, d.constants);
-    d.constants.add("KS", pending.parts);
-    d.constants.add("TURNS", div_up(hidden_, 4 * 256));
-    d.constants.add("EPS", e_.graph().attrs<graph::NormAttrs>(node).eps);
-    const Ref gain = e_.weight_ref(node, 1);
-    const Ref y = pending.parts > 0 ? pending.view.ref : gain;  // nothing is read of it
-    d.binds = {writes(out.ref), writes(h_.ref), reads(Emitter::params()), reads(gain), reads(y)};
-    d.grid[0] = grid_rows(n);
-    return e_.dispatch(node, d);
+    const RowsNorm how{
+        .norm = node, .post = pending.post, .put = put_files(form), .tokens = tokens, .shares = pending.shares};
+    return emit_rows_norm(e_, how, h_, pending.view, pending.parts, n, out);
   }
 
   Result<View> attention(const FusedLayer& l, const View& x) {
@@ -118,7 +131,13 @@ class FusedPrefill {
     const View q = e_.temporary(kTokens, halves ? cols / 2 : cols);
     for (const QkvPart& part : l.qkv) {
       const Sums sums = TRY(product(part.linear, x));
-      TRY(turn(l, part, sums, halves, q));
+      const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(part.linear).has_bias == 1;
+      const RowsQkv how{.first_head = part.first_head,
+                        .cols = e_.weight(part.linear, 1)->rows,
+                        .parts = sums.parts,
+                        .bias = has_bias ? part.linear : graph::kNone,
+                        .halves = halves};
+      TRY(emit_rows_qkv(e_, l, how, sums.view, tables_[l.table], q));
     }
     const View out = gemm_rows(e_, gemm_, kTokens, cols);
     if (is_batch_) {
@@ -131,31 +150,6 @@ class FusedPrefill {
       TRY(emit_rows(e_, l.attention, gemm_, attended, out));
     }
     return out;
-  }
-
-  Result<void> turn(const FusedLayer& l, const QkvPart& part, const Sums& sums, bool halves, const View& q) {
-    const bool has_bias = e_.graph().attrs<graph::LinearAttrs>(part.linear).has_bias == 1;
-    const auto& attrs = e_.graph().attrs<graph::RopeKvAttrs>(l.rope);
-    Dispatch d{.name = "rows_qkv"};
-    d.files = {has_bias ? "bias_of_rows" : "bias_none", "page_of", halves ? "q_f16" : "q_f32", "rows_qkv"};
-    add_block_params(e_, d.constants);
-    d.constants.add("HD", head_dim_);
-    d.constants.add("HEADS", heads_);
-    d.constants.add("FIRST_HEAD", part.first_head);
-    d.constants.add("N", e_.weight(part.linear, 1)->rows);
-    d.constants.add("KV_HEADS", kv_heads_);
-    d.constants.add("PAGE", e_.key().page_tokens);
-    d.constants.add("KS", sums.parts);
-    d.constants.add("INTERLEAVED", attrs.rope.interleaved);
-    d.binds = {reads(sums.view.ref),
-               reads(rope_.ref),
-               reads(Emitter::params()),
-               writes(q.ref),
-               writes(Emitter::keys(attrs.kv.layer)),
-               writes(Emitter::values(attrs.kv.layer))};
-    if (has_bias) d.binds.push_back(reads(e_.weight_ref(part.linear, 2)));
-    d.grid = {grid_constant(div_up(e_.weight(part.linear, 1)->rows, 256)), grid_rows(kTokens), {}};
-    return e_.dispatch(l.rope, d);
   }
 
   Result<void> split(const FusedLayer& l, const View& q, const View& out) {
@@ -192,14 +186,19 @@ class FusedPrefill {
 
   /// The wanted rows. In a batch these are most tokens: tiles again; of prompts one or few.
   Result<void> head(const Sums& pending) {
+    if (model_.heads.empty()) {
+      const RowsNorm how{.post = pending.post, .shares = pending.shares};
+      return emit_last_norm(e_, model_, how, h_, pending.view, pending.parts);
+    }
     const graph::Dim rows = graph::Dim::rows();
     const View x = is_batch_ ? gemm_rows(e_, gemm_, rows, hidden_) : q8_blocks(e_, rows, hidden_);
     TRY(norm(model_.norm, pending, is_batch_ ? gemm_ : Gemm::kDot, "tokens_wanted", rows, x));
     for (const NodeId n : model_.heads) {
-      const View out = e_.output(n);
+      const View out = logits(e_, model_, n);
       const uint32_t tokens = static_cast<uint32_t>(std::min<uint64_t>(e_.most_rows(rows), 4));
       Dispatch d = is_batch_ ? make_gemm(e_, gemm_, n, x, false).dispatch : few_rows(n, x, tokens);
-      if (is_batch_) d.files.push_back("epilogue_none");
+      add_logits_epilogue(e_, model_, d);
+      if (!is_batch_) d.files.insert(d.files.end(), {"out_plain", "gemv_q8"});
       d.constants.add("OUT_STRIDE", out.stride);
       d.constants.add("OUT_COL0", out.col0);
       d.binds.push_back(writes(out.ref));
@@ -212,7 +211,7 @@ class FusedPrefill {
     const graph::Weight& w = *e_.weight(n, 1);
     Dispatch d{.name = "head_rows"};
     add_gemv(e_, d, w, {32, 256, 1, tokens == 1 ? 1u : 2u}, 1, tokens);
-    d.files.insert(d.files.end(), {"x_q8", "tokens_rows", "out_plain", "gemv_q8"});
+    d.files.insert(d.files.end(), {"x_q8", "tokens_rows", "one_matrix"});
     d.constants.add("N", w.rows);
     d.binds = {reads(e_.weight_ref(n, 1)), reads(x.ref), reads(Emitter::params())};
     d.grid = {grid_constant(div_up(w.rows, 32)), grid_rows(graph::Dim::rows(), tokens), {}};
@@ -220,20 +219,13 @@ class FusedPrefill {
   }
 };
 
-bool has_gemms(const Emitter& e, const FusedModel& model, Gemm gemm) {
-  const auto has = [&](NodeId n) { return has_gemm(gemm, *e.weight(n, 1)); };
-  return std::ranges::all_of(model.heads, has) && std::ranges::all_of(model.layers, [&](const FusedLayer& l) {
-           return std::ranges::all_of(l.qkv, has, &QkvPart::linear) && has(l.o) && has(l.gate_up) && has(l.down);
-         });
-}
-
 }  // namespace
 
 Result<bool> emit_fused_prefill(Emitter& e, NodeId node) {
   const std::optional<Gemm> gemm = gemm_of(e.target());
   if (e.node(node).op != graph::Op::kEmbed || !gemm || e.max_tokens() < least_tokens(*gemm)) return false;
   std::optional<FusedModel> model = match_fused_model(e);
-  if (!model || model->embed != node || !has_gemms(e, *model, *gemm)) return false;
+  if (!model || model->embed != node) return false;
   TRY(FusedPrefill(e, *std::move(model), *gemm).emit());
   return true;
 }

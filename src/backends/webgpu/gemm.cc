@@ -22,12 +22,11 @@ struct Tile {
 ///   matrix, 64 rows         64 x 64 84, 96, 110, 118; 64 x 128 75, 85, 90, 93
 ///   matrix, 32 rows         32 x 128 60, 65, 85, 86; 32 x 64 49, 56, 58, 68
 ///   matrix, 16 rows         16 x 64 42, 39, 50, 50; 16 x 128 34, 37, 48, 47
-Tile tile_of(const Emitter& e, Gemm gemm, uint64_t rows, uint32_t cols) {
+Tile tile_of(const Emitter& e, Gemm gemm, uint64_t rows, bool has_pairs) {
   if (gemm == Gemm::kDot) {
     const uint32_t most = e.target().gpu.software ? 32 : 64;  // a CPU compiles the large tile for seconds
     return {std::min(most, rows <= 16 ? 16u : rows <= 32 ? 32u : 64u), 128, 32};
   }
-  const bool has_pairs = cols % 64 == 0;
   if (rows <= 16 && has_pairs) return {16, 64, 64, 1, 4};
   if (rows <= 32) return {32, 128, has_pairs ? 64u : 32u, 1, 4};
   if (rows <= 64 && has_pairs) return {64, 64, 64, 2, 2};
@@ -90,11 +89,6 @@ std::optional<Gemm> gemm_of(const graph::Target& target) {
   return {};
 }
 
-bool has_gemm(Gemm gemm, const graph::Weight& weight) {
-  // Sums of 16 activations, which q4m16's minimums want, are in no int8 block.
-  return has_int8_product(weight) && (gemm == Gemm::kMatrix || PlaneLayout::of(weight).family != Family::kQ4m16);
-}
-
 View gemm_rows(Emitter& e, Gemm gemm, graph::Dim rows, uint32_t cols) {
   return gemm == Gemm::kDot ? q8_blocks(e, rows, cols) : e.temporary(rows, cols / 2);
 }
@@ -122,19 +116,13 @@ void add_matrices(Constants& constants, uint32_t halves, uint32_t floats, uint32
   constants.add("TILE_BYTES", bytes);
 }
 
-GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, bool may_split,
-                       std::string_view store) {
+namespace {
+
+/// A product by `tile`, without the grid and without what rows it has. n: rows of the weight that it is of.
+GemmDispatch start_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, const Tile& tile, uint32_t n,
+                        uint32_t parts, std::string_view store) {
   const PlaneLayout layout = PlaneLayout::of(*e.weight(node, 1));
-  const uint64_t rows = e.most_rows(x.rows);
-  Tile tile = tile_of(e, gemm, rows, layout.cols);
-  GemmDispatch out{.dispatch = {.name = gemm == Gemm::kDot ? "gemm_dot" : "gemm_matrix"}};
-  out.parts = may_split ? parts_of(gemm, tile, rows, layout.rows, layout.cols) : 1;
-  if (gemm == Gemm::kDot) {
-    const std::vector<uint32_t> chosen = e.choose(out.dispatch, product_name(layout), {tile.bm, out.parts},
-                                                  dot_variants(e, layout.cols / 32, may_split));
-    tile.bm = chosen[0];
-    out.parts = chosen[1];
-  }
+  GemmDispatch out{.dispatch = {.name = gemm == Gemm::kDot ? "gemm_dot" : "gemm_matrix"}, .parts = parts};
   Dispatch& d = out.dispatch;
   d.files = {"q8_block", dot_file(layout.family), d.name};
   if (gemm == Gemm::kMatrix) {
@@ -146,19 +134,66 @@ GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x,
   }
   d.constants.add("KS", out.parts);
   d.constants.add("G", layout.cols / 32);
-  d.constants.add("N", layout.rows);
+  d.constants.add("N", n);
   d.constants.add("SCALES", static_cast<uint32_t>(layout.scales / 16));
   d.constants.add("ROW_SCALES", layout.row_scales);
-  add_rows(d.constants, x.rows);
   d.binds = {reads(e.weight_ref(node, 1)), reads(x.ref), reads(Emitter::params())};
-  d.grid = {grid_rows(x.rows, tile.bm), grid_constant(div_up(layout.rows, tile.bn)), grid_constant(out.parts)};
+  d.grid = {grid_constant(1), grid_constant(div_up(n, tile.bn)), grid_constant(parts)};
+  return out;
+}
+
+Tile expert_tile(const Emitter& e, Gemm gemm, const ExpertTiles& by) {
+  return tile_of(e, gemm, by.rows, by.has_pairs);
+}
+
+}  // namespace
+
+GemmDispatch make_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, bool may_split,
+                       std::string_view store) {
+  const graph::Weight& w = *e.weight(node, 1);
+  const uint64_t rows = e.most_rows(x.rows);
+  Tile tile = tile_of(e, gemm, rows, w.cols % 64 == 0);
+  uint32_t parts = may_split ? parts_of(gemm, tile, rows, w.rows, w.cols) : 1;
+  Dispatch choosing{.name = "gemm_dot"};
+  if (gemm == Gemm::kDot) {
+    const std::vector<uint32_t> chosen =
+        e.choose(choosing, product_name(PlaneLayout::of(w)), {tile.bm, parts}, dot_variants(e, w.cols / 32, may_split));
+    tile.bm = chosen[0];
+    parts = chosen[1];
+  }
+  GemmDispatch out = start_gemm(e, gemm, node, x, tile, w.rows, parts, store);
+  out.dispatch.choice = choosing.choice;
+  out.dispatch.files.push_back("tile_rows");
+  add_rows(out.dispatch.constants, x.rows);
+  out.dispatch.grid[0] = grid_rows(x.rows, tile.bm);
+  return out;
+}
+
+uint32_t expert_tile_rows(const Emitter& e, Gemm gemm, const ExpertTiles& by) {
+  return expert_tile(e, gemm, by).bm;
+}
+
+uint32_t expert_tile_count(const Emitter& e, Gemm gemm, const ExpertTiles& by) {
+  return by.experts + div_up(e.max_tokens() * by.top, expert_tile_rows(e, gemm, by));
+}
+
+GemmDispatch make_expert_gemm(Emitter& e, Gemm gemm, graph::NodeId node, const View& x, uint32_t each,
+                              const ExpertTiles& by, std::string_view store) {
+  const Tile tile = expert_tile(e, gemm, by);
+  GemmDispatch out = start_gemm(e, gemm, node, x, tile, e.weight(node, 1)->rows / by.experts, 1, store);
+  Dispatch& d = out.dispatch;
+  d.files.push_back("tile_experts");
+  d.constants.add("TOP", by.top);
+  d.constants.add("X_EACH", each);
+  d.constants.add("TILES", expert_tile_count(e, gemm, by));
+  d.grid[0] = {.t = by.top, .constant = by.experts * tile.bm, .divisor = tile.bm};
   return out;
 }
 
 Result<std::optional<Dispatch>> start_gemm_linear(Emitter& e, graph::NodeId node) {
   const View x = e.input(node, 0);
   const std::optional<Gemm> gemm = gemm_of(e.target());
-  if (!gemm || !has_gemm(*gemm, *e.weight(node, 1))) return std::nullopt;
+  if (!gemm || !has_int8_product(*e.weight(node, 1))) return std::nullopt;
   const View rows = gemm_rows(e, *gemm, x.rows, x.cols);
   TRY(emit_rows(e, node, *gemm, x, rows));
   return make_gemm(e, *gemm, node, rows, false).dispatch;

@@ -11,8 +11,6 @@ enum class Gemm { kDot, kMatrix };
 
 /// The best that the device has, or none.
 std::optional<Gemm> gemm_of(const graph::Target& target);
-/// Whether the weight can be multiplied so.
-bool has_gemm(Gemm gemm, const graph::Weight& weight);
 
 /// Rows of activations of `cols` values, as such a product reads them.
 View gemm_rows(Emitter& emitter, Gemm gemm, graph::Dim rows, uint32_t cols);
@@ -39,6 +37,21 @@ struct GemmDispatch {
 /// constants.
 GemmDispatch make_gemm(Emitter& emitter, Gemm gemm, graph::NodeId node, const View& x, bool may_split,
                        std::string_view store = "store_rows");
+
+/// Rows of the experts of tokens, sorted by expert, so that every tile is of one.
+struct ExpertTiles {
+  uint32_t experts, top;  // there are; a token has
+  uint32_t rows;          // rows of x of an expert, about
+  bool has_pairs;         // whether all K are in whole pairs of groups
+  View tiles;             // what kernels/sort_experts.wgsl leaves
+};
+/// Rows of a tile of such a product.
+uint32_t expert_tile_rows(const Emitter& emitter, Gemm gemm, const ExpertTiles& by);
+uint32_t expert_tile_count(const Emitter& emitter, Gemm gemm, const ExpertTiles& by);
+/// The same product, undivided, of the experts of all tokens: a row for each, `each` of which have one row of x. The
+/// caller adds binding 4, the tiles, after the output.
+GemmDispatch make_expert_gemm(Emitter& emitter, Gemm gemm, graph::NodeId node, const View& x, uint32_t each,
+                              const ExpertTiles& by, std::string_view store);
 
 /// A linear without its epilogue (kernels/epilogue_*.wgsl) and output, whose activations are f32; none where the device
 /// or the family of the weight has no such product.

@@ -1,14 +1,12 @@
-// Attention of single tokens over the paged f16 cache, split over KV: workgroup = (kv head, split, token), 256
-// threads, the GQ query heads of the kv head together, so that every byte of K and V is read once; blocks of 64
+// Attention of single tokens over the paged cache (cache_*.wgsl), split over KV: workgroup = (kv head, split, token),
+// 256 threads, the GQ query heads of the kv head together, so that every byte of K and V is read once; blocks of 64
 // positions, the next block's loads in flight while this one is worked on. Scores: thread = (quarter of the dims,
 // position). Softmax: thread = (head, position). Values: thread = (position modulo 2048 / HD, 8 dims). HD is 32, 64,
-// 128 or 256; PAGE 32 or a multiple of 64. LOADS = HD / 32: vec4<u32> of K, and of V, that a thread reads a block;
-// ROUNDS = ceil(GQ / 4). Writes unnormalised outputs and (maximum, sum) per split. Reads 4 bytes per position, kv
-// head and dim.
+// 128 or 256; PAGE 32 or a multiple of 64. LOADS = HD / 32: eights of K, and of V, that a thread reads a block; ROUNDS
+// = ceil(GQ / 4). Writes unnormalised outputs and (maximum, sum) per split. Reads 4 bytes of an f16 cache per position,
+// kv head and dim.
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;             // [T][KV_HEADS * GQ][HD / 4]
-@group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;       // [pages][KV_HEADS][PAGE][HD / 8] of 8 f16
 @group(0) @binding(2) var<storage, read> params: array<u32>;
-@group(0) @binding(3) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read_write> part_o: array<vec4<f32>>;  // [T][KV_HEADS * GQ][SPLITS][HD / 4]
 @group(0) @binding(5) var<storage, read_write> part_ml: array<vec2<f32>>; // [T][KV_HEADS * GQ][SPLITS] (max, sum)
 const PIECES = HD / 8u;           // threads that share a position's value
@@ -17,15 +15,17 @@ var<workgroup> qs: array<vec4<f32>, GQ * HD / 4u>;
 // [quarter][head][64] scores; [head][64] probabilities; the last sums
 var<workgroup> p: array<f32, max(2048u, GQ * 256u)>;
 var<workgroup> alphas: array<f32, GQ>;
-fn low(v: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }
-fn high(v: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)); }
 // The pages of a block's first and second 32 positions.
 fn pages_at(first_page: u32, last: u32, pos: u32) -> vec2<u32> {
   let a = min(pos, last) / PAGE; let b = min(pos + 32u, last) / PAGE;
   return vec2<u32>(params[P_PAGES + first_page + a], params[P_PAGES + first_page + b]);
 }
-fn at(pages: vec2<u32>, kv: u32, base: u32, i: u32) -> u32 {  // of position base + i
-  return ((select(pages.x, pages.y, i >= 32u) * KV_HEADS + kv) * PAGE + (base + i) % PAGE) * PIECES;
+// The eight dims 8 * d8 .. of position base + i.
+fn key_of(pages: vec2<u32>, kv: u32, base: u32, i: u32, d8: u32) -> Eight {
+  return key8(select(pages.x, pages.y, i >= 32u), (kv * PAGE + (base + i) % PAGE) * PIECES + d8);
+}
+fn value_of(pages: vec2<u32>, kv: u32, base: u32, i: u32, d8: u32) -> Eight {
+  return value8(select(pages.x, pages.y, i >= 32u), (kv * PAGE + (base + i) % PAGE) * PIECES + d8);
 }
 fn kernel(wid: vec3<u32>, t: u32) {
   let kv = wid.x; let split = wid.y; let token = wid.z;
@@ -43,8 +43,8 @@ $for h GQ
 $end
   var pages = pages_at(first_page, n - 1u, begin);
 $for d LOADS
-  var k$d$ = k_cache[at(pages, kv, begin, j) + part * LOADS + $d$u];
-  var v$d$ = v_cache[at(pages, kv, begin, g + $d$u * (2048u / HD)) + c];
+  var k$d$ = key_of(pages, kv, begin, j, part * LOADS + $d$u);
+  var v$d$ = value_of(pages, kv, begin, g + $d$u * (2048u / HD), c);
 $end
   pages = pages_at(first_page, n - 1u, begin + 64u);
   for (var base = begin; base < end; base += 64u) {
@@ -59,13 +59,13 @@ $end
 $end
     let next = base + 64u;
 $for d LOADS
-    k$d$ = k_cache[at(pages, kv, next, j) + part * LOADS + $d$u];
+    k$d$ = key_of(pages, kv, next, j, part * LOADS + $d$u);
 $end
     workgroupBarrier();
 $for r ROUNDS
     let i$r$ = min(t + $r$u * 256u, GQ * 64u - 1u);
     var e$r$ = p[i$r$] + p[GQ * 64u + i$r$] + p[GQ * 128u + i$r$] + p[GQ * 192u + i$r$];
-    if (SOFTCAP > 0.0) { e$r$ = SOFTCAP * tanh(e$r$ / max(SOFTCAP, 1e-30)); }
+    if (SOFTCAP > 0.0) { e$r$ = SOFTCAP * tanh(clamp(e$r$ / max(SOFTCAP, 1e-30), -15.0, 15.0)); }
     if (base + j >= end || base + j < visible) { e$r$ = -3.4e38; }
     let top$r$ = max(m$r$, max_of(64u, e$r$, t)); let alpha$r$ = exp(m$r$ - top$r$);
     m$r$ = top$r$; e$r$ = select(0.0, exp(e$r$ - top$r$), base + j < end && base + j >= visible);
@@ -83,7 +83,7 @@ $for d LOADS
 $end
 $end
 $for d LOADS
-    v$d$ = v_cache[at(pages, kv, next, g + $d$u * (2048u / HD)) + c];
+    v$d$ = value_of(pages, kv, next, g + $d$u * (2048u / HD), c);
 $end
     pages = pages_at(first_page, n - 1u, next + 64u);
   }

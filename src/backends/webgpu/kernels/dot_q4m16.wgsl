@@ -25,9 +25,17 @@ fn w_four(row: u32, e: u32) -> vec4<f32> {
   let v = (weights[i][e & 3u] >> select(0u, 4u, (e & 4u) != 0u)) & 0x0f0f0f0fu;
   return d.x * vec4<f32>(unpack4xU8(v)) + d.y;
 }
-// For tiles: the codes of a group.
+// For tiles (gemm_dot.wgsl): the codes of a group, what they are scaled by, and the product of one group. The sums of
+// 16 activations are in no block; compilers take them out of a tile's loop over rows.
 fn w_lo(w: Group) -> vec4<u32> { return w.q & vec4<u32>(0x0f0f0f0fu); }
 fn w_hi(w: Group) -> vec4<u32> { return (w.q >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu); }
+alias Factor = vec4<f32>;
+fn as_factor(v: vec2<f32>) -> Factor { return v.xyxy; }
+fn w_factor(w: Group) -> Factor { return vec4<f32>(w.low, w.high); }
+fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: Factor, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
+  let low = d.x * as_float(dot16_onto(kAsFloat, lo, x_lo)) + d.y * sum16(x_lo);
+  return x.x * (low + d.z * as_float(dot16_onto(kAsFloat, hi, x_hi)) + d.w * sum16(x_hi));
+}
 // For tiles on matrices (half.wgsl): an f16 that is 1024 + (code ^ HALF_FLIP) is HALF_BASE + its value; the scale and
 // minimum of either half of a group.
 const HALF_BASE = 1024.0;

@@ -31,8 +31,10 @@ fn w_four(row: u32, e: u32) -> vec4<f32> {
   return select(d.x, d.y, is_high) * (vec4<f32>(unpack4xU8(low | (high << 4u))) - 32.0);
 }
 // For tiles (gemm_dot.wgsl): what the codes of a group are scaled by, and the product of one group.
-fn w_factor(w: Group) -> vec2<f32> { return w.d; }
-fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32>, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
+alias Factor = vec2<f32>;
+fn as_factor(v: vec2<f32>) -> Factor { return v; }
+fn w_factor(w: Group) -> Factor { return w.d; }
+fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: Factor, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
   return x.x * (d.x * as_float(dot16_onto(kAsFloat, lo, x_lo)) + d.y * as_float(dot16_onto(kAsFloat, hi, x_hi)));
 }
 // For tiles on matrices (half.wgsl): an f16 that is 1024 + (code ^ HALF_FLIP) is HALF_BASE + its value; the scale and

@@ -21,8 +21,10 @@ fn w_four(row: u32, e: u32) -> vec4<f32> {
 // For tiles (gemm_dot.wgsl): the codes of a group, what they are scaled by, and the product of one group.
 fn w_lo(w: Group) -> vec4<u32> { return w.lo; }
 fn w_hi(w: Group) -> vec4<u32> { return w.hi; }
-fn w_factor(w: Group) -> vec2<f32> { return vec2<f32>(w.d, 0.0); }
-fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: vec2<f32>, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
+alias Factor = vec2<f32>;
+fn as_factor(v: vec2<f32>) -> Factor { return v; }
+fn w_factor(w: Group) -> Factor { return vec2<f32>(w.d, 0.0); }
+fn w_product(lo: vec4<u32>, hi: vec4<u32>, d: Factor, x_lo: vec4<u32>, x_hi: vec4<u32>, x: vec2<f32>) -> f32 {
   return d.x * (x.x * dot32(lo, hi, x_lo, x_hi));
 }
 // For tiles on matrices (half.wgsl): an f16 that is 1024 + (code ^ HALF_FLIP) is HALF_BASE + its value; the scale and

@@ -1,6 +1,6 @@
 // Begins a step: h = FACTOR * embedding of each token (an id, or -1 - word where an earlier step left it in `state`),
 // int8 of h * gain of the first norm with the partial sums of h^2, and cos and sin of the token's position. Workgroup
-// = token.
+// = token. Composed with cos_sin.wgsl.
 @group(0) @binding(1) var<storage, read> state: array<u32>;
 @group(0) @binding(2) var<storage, read> params: array<u32>;
 @group(0) @binding(3) var<storage, read_write> h: array<vec4<f32>>;     // [T][G * 8]
@@ -8,19 +8,6 @@
 @group(0) @binding(5) var<storage, read_write> out: array<u32>;         // [T] blocks of G groups
 @group(0) @binding(6) var<storage, read> freqs: array<f32>;             // [ROT / 2]
 @group(0) @binding(7) var<storage, read_write> rope: array<vec2<f32>>;  // [T][ROT / 2] (cos, sin) * MAGNITUDE
-// cos and sin of pos * freq. The product is split so that turns come off exactly: the functions themselves are only
-// good near 0.
-fn cos_sin(pos: u32, freq: f32) -> vec2<f32> {
-  let coarse = bitcast<f32>(bitcast<u32>(freq) & 0xfffff000u); let fine = freq - coarse;  // 12 + 12 bits
-  let high = f32(pos & 0xfffff000u); let low = f32(pos & 0xfffu);
-  var a = turn_off(low * coarse);
-  a = turn_off(a + turn_off(high * coarse)); a = turn_off(a + turn_off(f32(pos) * fine));
-  return vec2<f32>(cos(a), sin(a));
-}
-fn turn_off(v: f32) -> f32 {  // v - 2 pi round(v / 2 pi), 2 pi in three parts (6.28125 has 8 bits, the next 11)
-  let n = round(v * 0.15915494309189535);
-  return ((v - n * 6.28125) - n * 0.0019350051879882812) - n * 3.019916050561733e-07;
-}
 fn kernel(wid: vec3<u32>, t: u32) {
   let token = wid.x; let word = i32(params[P_TOKENS + token]); let pos = params[P_POSITIONS + token];
   var id = u32(word);

@@ -1,16 +1,14 @@
 // out[t, head] = softmax(softcap(q K^T * SCALE)) V over the positions that a token sees, for many tokens and a paged
-// f16 cache: online softmax (Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022). Workgroup = (kv head,
-// TOKENS = 64 / GQ tokens, z), 128 invocations, so that a tile has 64 rows: every token's GQ query heads, which share
-// the loads of keys and values. Blocks of 32 positions, which lie in one page (PAGE is a multiple of 32). Scores: an
-// invocation has 4 rows x 4 positions, 32 of HD dims lying in workgroup memory at a time (14.5 KiB in all). Softmax: 4
-// rows x 4 other positions. Values: 4 QUADS rows x 8 dims, straight from the cache. HD is 32, 64, 128 or 256; QUADS =
+// cache (cache_*.wgsl): online softmax (Milakov and Gimelshein 2018; FlashAttention, Dao et al. 2022). Workgroup = (kv
+// head, TOKENS = 64 / GQ tokens, z), 128 invocations, so that a tile has 64 rows: every token's GQ query heads, which
+// share the loads of keys and values. Blocks of 32 positions, which lie in one page (PAGE is a multiple of 32). Scores:
+// an invocation has 4 rows x 4 positions, 32 of HD dims lying in workgroup memory at a time (14.5 KiB in all). Softmax:
+// 4 rows x 4 other positions. Values: 4 QUADS rows x 8 dims, straight from the cache. HD is 32, 64, 128 or 256; QUADS =
 // max(HD / 64, 1). Tokens of one sequence that follow each other are a run, with a cache of its own; workgroup z of
-// RUNS takes every RUNS-th run of the tile. The last tiles, which see most, begin first. Composed with
-// attended_*.wgsl, which stores. Measured on an H200: 23 TFLOP/s over a prompt of 2048, 11 over 512.
+// RUNS takes every RUNS-th run of the tile. The last tiles, which see most, begin first. Composed with attended_*.wgsl,
+// which stores. Measured on an H200: 23 TFLOP/s over a prompt of 2048, 11 over 512.
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;        // [T] rows Q_STRIDE apart, from column Q_COL0 on
-@group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;  // [pages][KV_HEADS][PAGE][HD / 8] of 8 f16
 @group(0) @binding(2) var<storage, read> params: array<u32>;
-@group(0) @binding(3) var<storage, read> v_cache: array<vec4<u32>>;
 const TOKENS = 64u / GQ;
 const DG = HD / 8u;
 const NOTHING = -3.0e38;
@@ -18,8 +16,6 @@ var<workgroup> tile: array<vec4<f32>, 520>;    // [8 quads of dims][65] rows of 
 var<workgroup> k_tile: array<vec4<f32>, 264>;  // [8 quads of dims][33] positions
 var<workgroup> tops: array<vec4<f32>, 128>;
 var<workgroup> shrinks: array<vec4<f32>, 16>;
-fn low(v: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }
-fn high(v: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.z), unpack2x16float(v.w)); }
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) index: u32) {
   let t = index & 127u;
@@ -68,9 +64,9 @@ $for a 4
     let last$a$ = select(-1, position$a$, token$a$ >= run && token$a$ < stop && 4u * rows + $a$u < TOKENS * GQ);
 $end
     for (var kb = begin; kb <= highest; kb += 32u) {
-      let page = ((params[first_page + kb / PAGE] * KV_HEADS + kv) * PAGE + kb % PAGE) * DG;
+      let page = params[first_page + kb / PAGE]; let block = (kv * PAGE + kb % PAGE) * DG;
       let most = highest - kb;
-      let k_at = page + min(t / 4u, most) * DG + t % 4u;
+      let k_at = block + min(t / 4u, most) * DG + t % 4u;
 $for j 4
       var s$j$ = vec4<f32>();
 $end
@@ -79,7 +75,7 @@ $end
 $for u 4
         tile[c * 65u + t / 8u + $u$u * 16u] = SCALE * q[q_at$u$ + d * 8u];
 $end
-        let k = k_cache[k_at + d * 4u];
+        let k = key8(page, k_at + d * 4u);
         k_tile[t % 4u * 66u + t / 4u] = low(k); k_tile[t % 4u * 66u + 33u + t / 4u] = high(k);
         workgroupBarrier();
         for (var i = 0u; i < 8u; i++) {
@@ -95,7 +91,9 @@ $end
       workgroupBarrier();
 $for j 4
       {
-        if (SOFTCAP > 0.0) { s$j$ = SOFTCAP * tanh(s$j$ / max(SOFTCAP, 1e-30)); }
+        if (SOFTCAP > 0.0) {
+          s$j$ = SOFTCAP * tanh(clamp(s$j$ / max(SOFTCAP, 1e-30), vec4<f32>(-15.0), vec4<f32>(15.0)));
+        }
         let at = vec4<i32>(i32(kb + c + $j$u * 8u)); let last = vec4<i32>(last0, last1, last2, last3);
         let is_old = at + vec4<i32>(i32(WINDOW)) <= last;
         s$j$ = select(s$j$, vec4<f32>(NOTHING), at > last);
@@ -131,7 +129,7 @@ $end
         }
 $end
         for (var i = 0u; i < 32u; i++) {
-          let v = v_cache[page + min(i, most) * DG + d8]; let v0 = low(v); let v1 = high(v);
+          let v = value8(page, block + min(i, most) * DG + d8); let v0 = low(v); let v1 = high(v);
 $for u QUADS
           { let w = tile[i * 16u + strip + $u$u];
 $for a 4
