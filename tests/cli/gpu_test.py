@@ -93,6 +93,11 @@ class GpuTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn(str(place), done.stderr.decode())
 
+    def test_values_of_all_steps_are_those_of_ref(self):
+        # Several rows at once: outputs that are columns of a merged q, k and v come back without the others.
+        done = tern_ok("logits", self.model, "--device", "gpu", "--tokens", "1,2,3,4,5", "--compare-with-ref")
+        self.assertRegex(done.decode(), r"all \d+ values that both compute are within --tolerance 0.05")
+
     def test_tune_says_what_it_cannot_do(self):
         done = tern("tune", self.model, "--device", "cpu", "-o", self.out / "none.json")
         self.assertEqual(done.returncode, 2)

@@ -235,7 +235,10 @@ Result<void> NativeDevice::record_readback(const LoadedPlan& loaded, const graph
     const graph::PlanBinding& from = loaded.plan.outputs[i].binding;
     if (i < 32 && (outputs >> i & 1) == 0) continue;
     const uint64_t rows = from.rows.at(n);
-    slot.pieces[i] = {bytes, rows == 0 ? 0 : ((rows - 1) * from.row_stride + from.cols) * 4};
+    slot.pieces[i] = {.offset = bytes,
+                      .bytes = rows == 0 ? 0 : ((rows - 1) * from.row_stride + from.cols) * 4,
+                      .row_bytes = uint64_t{from.cols} * 4,
+                      .stride = uint64_t{from.row_stride} * 4};
     bytes += slot.pieces[i].bytes;
   }
   slot.times_at = (bytes + 7) / 8 * 8;
@@ -326,13 +329,17 @@ Result<Poll> NativeDevice::poll(uint64_t ticket, uint32_t output, std::span<std:
   if (slot.pending) return Poll::kPending;
   if (slot.failed) return Poll::kDeviceLost;
   if (out.empty()) return Poll::kReady;
-  if (output >= slot.pieces.size() || slot.pieces[output].bytes != out.size()) {
+  const Piece piece = output < slot.pieces.size() ? slot.pieces[output] : Piece{};
+  const uint64_t rows = piece.bytes == 0 ? 0 : (piece.bytes - piece.row_bytes) / piece.stride + 1;
+  if (rows == 0 || rows * piece.row_bytes != out.size()) {
     return fail(ErrorCode::kInvalidArgument, "Output {} is asked for with room for {} bytes.", output, out.size());
   }
-  const Piece& piece = slot.pieces[output];
   const void* from = api_.mapped_range(slot.buffer.handle, 0, slot.buffer.bytes);
   if (from == nullptr) return Poll::kDeviceLost;
-  std::memcpy(out.data(), static_cast<const std::byte*>(from) + piece.offset, piece.bytes);
+  for (uint64_t r = 0; r < rows; ++r) {
+    std::memcpy(out.data() + r * piece.row_bytes, static_cast<const std::byte*>(from) + piece.offset + r * piece.stride,
+                piece.row_bytes);
+  }
   return Poll::kReady;
 }
 

@@ -51,7 +51,8 @@ class NativeDevice final : public Device {
     std::vector<WGPUBindGroup> groups;           // per step
   };
   struct Piece {
-    uint64_t offset = 0, bytes = 0;  // in the readback buffer; nothing when not asked for
+    uint64_t offset = 0, bytes = 0;      // in the readback buffer; nothing when not asked for
+    uint64_t row_bytes = 0, stride = 0;  // of an output's rows; a view of columns leaves gaps
   };
   struct Readback {
     Buffer buffer;
