@@ -17,7 +17,7 @@ namespace tern::test {
 namespace {
 
 constexpr uint32_t kSample = 97;      // coprime to the sizes of all tables, so that each of their entries has its turn
-constexpr uint32_t kUsageSample = 7;  // denser: making plans is quick
+constexpr uint32_t kUsageSample = 3;  // denser: making plans is quick
 bool is_whole() {
   return std::getenv("TERN_TEST_ALL") != nullptr;
 }

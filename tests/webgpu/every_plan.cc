@@ -192,6 +192,10 @@ Result<graph::Graph> graph_of(const PlanCase& which) {
   const FormatInfo& format = formats()[which.format];
   for (graph::Weight& weight : graph.weights) {
     if (weight.rows == 1 || weight.cols == 1) continue;
+    if (which.has_float_ends && (weight.name.starts_with("token_embd") || weight.name.starts_with("output."))) {
+      weight.format = Format::kF16;
+      continue;
+    }
     // As in Q4_K_M, some matrices of a model have more bits.
     const bool is_larger = format.id == Format::kQ4_K && weight.name.find("attn_v") != std::string::npos;
     if (format.block == 0 || weight.cols % format.block == 0) weight.format = is_larger ? Format::kQ6_K : format.id;
@@ -254,6 +258,13 @@ std::vector<PlanCase> every_case() {
         out.push_back({model, kLikeLlama1b, format, 0, device, 0});
     }
   }
+  for (uint32_t device = 0; device < kMainDevices; ++device) {  // float activations among int8 ones
+    for (const uint32_t shape : {kLikeLlama1b, kLikeLlama8b}) {
+      for (uint32_t sequences = 0; sequences < std::size(kSequences); ++sequences) {
+        out.push_back({0, shape, index_of(Format::kQ4_0), 0, device, sequences, 0, true});
+      }
+    }
+  }
   for (uint32_t device = 0; device < kMainDevices; ++device) {
     for (uint32_t format = 0; format < n_formats; ++format) out.push_back({kOddOps, 0, format, 0, device, 0});
   }
@@ -271,10 +282,11 @@ std::vector<PlanCase> every_case() {
 std::string name_of(const PlanCase& which) {
   const Cache& cache = kCaches[which.cache];
   constexpr const char* kCacheNames[] = {"f32", "f16", "q8_0"};
-  return fmt::format("{}, {}, {}, {} cache in pages of {}, {} sequences, {}, variant {}",
+  return fmt::format("{}, {}, {}, {} cache in pages of {}, {} sequences, {}, variant {}{}",
                      which.model == kOddOps ? "odd ops" : kGoldenModels[which.model], kShapes[which.shape].name,
                      formats()[which.format].name, kCacheNames[static_cast<uint32_t>(cache.format)], cache.page_tokens,
-                     kSequences[which.sequences], devices()[which.device].name, which.variant);
+                     kSequences[which.sequences], devices()[which.device].name, which.variant,
+                     which.has_float_ends ? ", float embedding and head" : "");
 }
 
 Result<graph::Plan> make_plan(const PlanCase& which) {

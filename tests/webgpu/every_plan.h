@@ -15,6 +15,7 @@ namespace tern::test {
 /// (emitter.h: Choice), each kernel's of this number; 0: the standard ones.
 struct PlanCase {
   uint32_t model = 0, shape = 0, format = 0, cache = 0, device = 0, sequences = 0, variant = 0;
+  bool has_float_ends = false;  // embedding and head in f16, whatever the format
 };
 
 /// All that differ in a way that a kernel could notice: parts that no kernel sees together are not multiplied.
