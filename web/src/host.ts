@@ -42,6 +42,8 @@ export interface Environment {
   module(url: string | null, threads: number | null): Promise<LoadedModule>;
   open(source: Source, options: WorkerLoadOptions, times: LoadTimes, onProgress: OnProgress): Promise<OpenSource>;
   log(text: string): void;
+  /// The GPU cannot take bytes of shared memory (Dawn for Node crashes on them), so its module has one thread.
+  gpuWantsOneThread?: boolean;
   /// Where there are locks: see alive.ts.
   hold?(lock: string): Promise<void>;
 }
@@ -148,7 +150,12 @@ export class Host {
   }
 
   #prepare({ wasm, device, threads }: WorkerLoadOptions): Ready {
-    const ready = { module: this.#environment.module(wasm, threads), gpu: this.#chooseGpu(device) };
+    const gpu = this.#chooseGpu(device);
+    const { gpuWantsOneThread = false } = this.#environment;
+    const module = gpuWantsOneThread
+      ? gpu.then(([, whyCpu]) => this.#environment.module(wasm, whyCpu === "" ? 1 : threads))
+      : this.#environment.module(wasm, threads);
+    const ready = { module, gpu };
     for (const promise of [ready.module, ready.gpu]) promise.catch(() => undefined); // waited for by load
     return ready;
   }

@@ -112,4 +112,10 @@ async function loadModule(url: string | null, threads: number | null): Promise<L
   return { module, choice: { file: url, threads: count, why: `the module that was asked for, ${count} at work` } };
 }
 
-export const nodeEnvironment: Environment = { gpu, module: loadModule, open, log: (text) => console.warn(text) };
+export const nodeEnvironment: Environment = {
+  gpu,
+  gpuWantsOneThread: true,
+  module: loadModule,
+  open,
+  log: (text) => console.warn(text),
+};
