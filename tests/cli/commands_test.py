@@ -10,7 +10,7 @@ import unittest
 import gguf
 import numpy as np
 
-from support import DEMO, GOLDEN, HELD_OUT_TEXT, TERN, Golden, comma, tern, tern_json, tern_ok
+from support import DEMO, GOLDEN, HELD_OUT_TEXT, TERN, FolderTest, Golden, comma, tern, tern_json, tern_ok
 
 RUN_FIELDS = {"text": str, "tokens": list, "prompt_tokens": int, "stop_reason": str, "prefill_tok_s": float,
               "decode_tok_s": float, "load_s": float, "peak_rss_bytes": int}
@@ -25,17 +25,11 @@ class ShapeTest(unittest.TestCase):
             self.assertIsInstance(value[name], (int, float) if kind is float else kind, name)
 
 
-class ModelWithoutTextTest(ShapeTest):
+class ModelWithoutTextTest(ShapeTest, FolderTest):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.out = pathlib.Path(cls.folder.name)
-        cls.model = cls.out / "tiny.gguf"
-        tern_ok("synth", "tiny", "--format", "q4_0", "-o", cls.model)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
+        super().setUpClass()
+        cls.model = cls.tiny_model()
 
     def test_run_with_token_ids(self):
         answer = tern_json("run", self.model, "--tokens", "1,2,3", "--greedy", "-n", 5, "--json")

@@ -1,13 +1,10 @@
 """tern embed: what the head makes of a hidden state are PyTorch's logits; llama.cpp's embeddings; and manners."""
-import functools
-import pathlib
-import tempfile
 import unittest
 
 import gguf
 import numpy as np
 
-from support import DEMO, GOLDEN_NAMES, Golden, Llama, comma, note, tern, tern_json, tern_ok
+from support import DEMO, GOLDEN_NAMES, FolderTest, Golden, Llama, comma, has_gpu, note, tern, tern_json, tern_ok
 
 # As in golden_test.py: sums of some hundred products in an order of our own. A mean of 48 adds nothing to that.
 F32_BOUND = 2e-4
@@ -17,30 +14,7 @@ WINDOW_IGNORED = {"mistral-swa16": 16}
 FINAL_SOFTCAP = {"gemma2": 30.0}
 
 
-@functools.cache
-def has_gpu():
-    found = tern("info", "--devices").returncode == 0
-    if not found:
-        note("--device gpu skipped because there is no adapter")
-    return found
-
-
-class EmbedTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.out = pathlib.Path(cls.folder.name)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    def as_gguf(self, name):
-        path = self.out / f"{name}.gguf"
-        if not path.exists():
-            tern_ok("convert", Golden(name).path, "-o", path, "--format", "f32")
-        return path
-
+class EmbedTest(FolderTest):
     def head_of(self, name):
         """[vocab, d_model], read by the gguf package."""
         tensors = {t.name: t for t in gguf.GGUFReader(self.as_gguf(name)).tensors}

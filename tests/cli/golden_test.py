@@ -1,12 +1,10 @@
 """Tiny models of every architecture through the command line: the answers of PyTorch and of llama.cpp."""
-import pathlib
-import tempfile
 import unittest
 
 import gguf
 import numpy as np
 
-from support import GOLDEN_NAMES, Golden, Llama, comma, note, tern_json, tern_ok
+from support import GOLDEN_NAMES, FolderTest, Golden, Llama, comma, note, tern_json, tern_ok
 
 # f32 weights and activations: sums of some hundred products near one, in an order of our own. PyTorch's f32 run differs
 # from its f64 run by 2e-6; the issue of the project allows 2e-4.
@@ -19,26 +17,11 @@ WINDOW_IGNORED = {"mistral-swa16": 16}
 PEER_BOUND = 2e-3
 
 
-class GoldenTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.out = pathlib.Path(cls.folder.name)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
+class GoldenTest(FolderTest):
     def for_each_model(self, check):
         for name in GOLDEN_NAMES:
             with self.subTest(model=name):
                 check(name, Golden(name))
-
-    def as_gguf(self, name):
-        path = self.out / f"{name}.gguf"
-        if not path.exists():
-            tern_ok("convert", Golden(name).path, "-o", path, "--format", "f32")
-        return path
 
     def greedy(self, model, golden, device):
         # f32 in the cache as well: the smallest margin between the two likeliest tokens is below 0.001.

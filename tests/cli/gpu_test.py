@@ -1,29 +1,17 @@
 """What the command line does with a GPU, on whatever Vulkan there is: scripts/setup's lavapipe in make test."""
 import json
 import os
-import pathlib
-import tempfile
 import unittest
 
-from support import DEMO, tern, tern_json, tern_ok
-
-
-def has_gpu():
-    return tern("info", DEMO, "--device", "gpu").returncode == 0
+from support import FolderTest, has_gpu, tern, tern_json, tern_ok
 
 
 @unittest.skipUnless(has_gpu(), "no WebGPU adapter")
-class GpuTest(unittest.TestCase):
+class GpuTest(FolderTest):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.out = pathlib.Path(cls.folder.name)
-        cls.model = cls.out / "tiny.gguf"
-        tern_ok("synth", "tiny", "--format", "q4_0", "-o", cls.model)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
+        super().setUpClass()
+        cls.model = cls.tiny_model()
 
     def run_tokens(self, *options, env=None):
         done = tern("run", self.model, "--device", "gpu", "--tokens", "1,2,3", "--greedy", "-n", 6, "--json", *options,

@@ -1,10 +1,13 @@
 """What the tests of the command line share: running tern, the reference models, and llama.cpp as a peer."""
 import ctypes
+import functools
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import unittest
 
 import numpy as np
 
@@ -40,6 +43,41 @@ def tern_json(*args, stdin=b""):
 
 def comma(ids):
     return ",".join(map(str, ids))
+
+
+@functools.cache
+def has_gpu():
+    found = tern("info", "--devices").returncode == 0
+    if not found:
+        note("--device gpu skipped because there is no adapter")
+    return found
+
+
+class FolderTest(unittest.TestCase):
+    """Tests that share a folder, `out`, and the models in it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.out = pathlib.Path(cls.folder.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def tiny_model(cls):
+        """Random weights in q4_0, without a tokenizer."""
+        path = cls.out / "tiny.gguf"
+        tern_ok("synth", "tiny", "--format", "q4_0", "-o", path)
+        return path
+
+    def as_gguf(self, name):
+        """A reference model in f32."""
+        path = self.out / f"{name}.gguf"
+        if not path.exists():
+            tern_ok("convert", Golden(name).path, "-o", path, "--format", "f32")
+        return path
 
 
 class Golden:

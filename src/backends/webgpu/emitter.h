@@ -76,6 +76,18 @@ class Emitter {
   const graph::Graph& graph() const { return graph_; }
   const graph::Target& target() const { return target_; }
   const graph::PlanKey& key() const { return key_; }
+  /// The one of these that is the KV cache's format.
+  std::string_view of_cache(std::string_view f32, std::string_view f16, std::string_view q8_0) const {
+    switch (key_.kv_format) {
+      case graph::KvFormat::kF32:
+        return f32;
+      case graph::KvFormat::kF16:
+        return f16;
+      case graph::KvFormat::kQ8_0:
+        return q8_0;
+    }
+    return f32;
+  }
   const graph::ParamsLayout& params_layout() const { return params_layout_; }
   /// Largest T of the program that is being emitted.
   uint32_t max_tokens() const { return max_tokens_; }

@@ -92,27 +92,11 @@ Result<void> emit_rows_norm(Emitter& e, const RowsNorm& how, const View& h, cons
   return e.dispatch(how.norm, d);
 }
 
-namespace {
-
-std::string_view cache_file(const Emitter& e, std::string_view f32, std::string_view f16, std::string_view q8_0) {
-  switch (e.key().kv_format) {
-    case graph::KvFormat::kF32:
-      return f32;
-    case graph::KvFormat::kF16:
-      return f16;
-    case graph::KvFormat::kQ8_0:
-      return q8_0;
-  }
-  return f32;
-}
-
-}  // namespace
-
 std::string_view cache_reader(const Emitter& e) {
-  return cache_file(e, "cache_f32", "cache_f16", "cache_q8_0");
+  return e.of_cache("cache_f32", "cache_f16", "cache_q8_0");
 }
 std::string_view cache_writer(const Emitter& e) {
-  return cache_file(e, "cache_put_f32", "cache_put_f16", "cache_put_q8_0");
+  return e.of_cache("cache_put_f32", "cache_put_f16", "cache_put_q8_0");
 }
 
 void add_heads(const Emitter& e, const FusedLayer& layer, uint32_t first_head, Constants& constants) {

@@ -30,15 +30,7 @@ Result<std::string_view> cache_file(Emitter& e, std::string_view f32, std::strin
                 "This KV cache on a GPU needs heads whose size is a multiple of {}; this model's have {}.", unit,
                 head_dim);
   }
-  switch (e.key().kv_format) {
-    case graph::KvFormat::kF32:
-      return f32;
-    case graph::KvFormat::kF16:
-      return f16;
-    case graph::KvFormat::kQ8_0:
-      return q8_0;
-  }
-  return f32;
+  return e.of_cache(f32, f16, q8_0);
 }
 
 Result<void> dispatch_rope(Emitter& e, graph::NodeId node, const graph::RopeAttrs& attrs, size_t freqs) {
