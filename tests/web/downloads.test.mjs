@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, before, test } from "node:test";
-import { ask, demo, kNoStorage, kStrictPolicy, launchProfile, openPage, sendFile, serve } from "./browser.mjs";
+import { ask, demo, kNoStorage, kStrictPolicy, launchProfile, openPage, sendFile, serve, until } from "./browser.mjs";
 import { splitGguf } from "./gguf_parts.mjs";
 
 const kAnswer = "47 + 85 = 132";
@@ -102,7 +102,7 @@ async function startLoading(path) {
 /// Until the page knows that the first chunk is here, and its log says so, too.
 async function firstChunkIsHere(page, file) {
   await page.waitForFunction((bytes) => globalThis.loaded >= bytes, kChunk);
-  await page.waitForFunction(async (name) => {
+  await until(page, async (name) => {
     const root = await navigator.storage.getDirectory();
     const folder = await (await root.getDirectoryHandle("tern-models")).getDirectoryHandle(name);
     const log = await (await folder.getFileHandle(`${name}.log`)).getFile();
@@ -147,7 +147,7 @@ test("two tabs that want the same download it once", async () => {
   const one = await startLoading("/shared.gguf");
   await firstChunkIsHere(one.page, "shared.gguf");
   const two = await startLoading("/shared.gguf");
-  await two.page.waitForFunction(isWaiting);
+  await until(two.page, isWaiting);
   letGo();
   assert.deepEqual([await one.end, await two.end], ["shared.gguf", "shared.gguf"]);
   assert.equal(await two.page.evaluate(() => globalThis.loaded), kBytes);
@@ -162,7 +162,7 @@ test("a tab that waits takes over when the one that downloads dies", async () =>
   const owner = await startLoading("/crashed.gguf");
   await firstChunkIsHere(owner.page, "crashed.gguf");
   const heir = await startLoading("/crashed.gguf");
-  await heir.page.waitForFunction(isWaiting);
+  await until(heir.page, isWaiting);
   const session = await context.newCDPSession(owner.page);
   session.send("Page.crash").catch(() => undefined); // it dies before it can answer
   await owner.page.waitForEvent("crash");

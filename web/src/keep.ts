@@ -96,8 +96,7 @@ async function fill(
     added: Date.now(),
   };
   const folder = await store.put(name, manifest);
-  const known = (await store.list()).find((model) => model.name === name)?.bytes ?? 0;
-  await store.checkRoom(name, total - known);
+  await store.checkRoom(name, total - (await store.bytesOf(name)));
   let loaded = 0;
   const onBytes = (n: number) => {
     loaded += n;
@@ -112,8 +111,7 @@ async function fill(
     try {
       file.bytes = await fetchFile(folder, file.name, remote, sha256, times, onBytes, onProgress);
     } catch (error) {
-      const left = (await store.list()).find((model) => model.name === name)?.bytes ?? 0;
-      if (left === 0) await store.drop(name); // nothing that a next try could go on from
+      if ((await store.bytesOf(name)) === 0) await store.drop(name); // nothing that a next try could go on from
       throw await asStorageError(error, store, name, total);
     }
   }

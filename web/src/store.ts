@@ -74,9 +74,17 @@ export class Store {
   async list(): Promise<StoredModel[]> {
     const models: StoredModel[] = [];
     for await (const [name, handle] of entries(this.#root)) {
-      if (handle.kind === "directory") models.push(await describe(name, handle as FileSystemDirectoryHandle));
+      if (handle.kind !== "directory") continue;
+      const model = await find(describe(name, handle as FileSystemDirectoryHandle)); // null: deleted meanwhile
+      if (model !== null) models.push(model);
     }
     return models.sort((a, b) => b.added - a.added);
+  }
+
+  /// Bytes that are here of a model, whole or not.
+  async bytesOf(name: string): Promise<number> {
+    const folder = await this.folder(name);
+    return folder === null ? 0 : (await describe(name, folder)).bytes;
   }
 
   async manifest(name: string): Promise<Manifest | null> {
@@ -172,7 +180,8 @@ async function describe(name: string, folder: FileSystemDirectoryHandle): Promis
   const manifest = isManifest(value) ? value : null;
   let bytes = 0;
   for await (const [file, handle] of entries(folder)) {
-    if (handle.kind === "file" && file !== kManifest) bytes += (await (handle as FileSystemFileHandle).getFile()).size;
+    if (handle.kind !== "file" || file === kManifest) continue;
+    bytes += (await find((handle as FileSystemFileHandle).getFile()))?.size ?? 0; // null: renamed meanwhile
   }
   return {
     name,
