@@ -119,15 +119,23 @@ class ConvertTest(unittest.TestCase):
             self.assertEqual(peer.greedy(ids, 16), ours["tokens"])
 
     def test_ctrl_c_leaves_no_half_a_file(self):
-        path = self.out / "large.gguf"
-        process = subprocess.Popen([TERN, "synth", "llama-3-8b", "--format", "f16", "-o", path], stderr=subprocess.PIPE)
-        while not any(p.name.startswith("large") and p.stat().st_size > 0 for p in self.out.iterdir()):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        message = process.communicate(timeout=60)[1].decode()
-        self.assertEqual(process.returncode, 1)
-        self.assertIn("was not written", message)
-        self.assertFalse([p for p in self.out.iterdir() if p.name.startswith("large")])
+        many = self.out / "many.txt"
+        many.write_text(comma([1] * 500))
+        commands = {
+            "synth": ("llama-3-8b", "--format", "f16"),
+            "logits": (DEMO, "--device", "ref", "--chunk", 1, "--tokens", f"@{many}"),
+        }
+        for command, arguments in commands.items():
+            with self.subTest(command):
+                words = [TERN, command, *map(str, arguments), "--out", self.out / "large.bin"]
+                process = subprocess.Popen(words, stderr=subprocess.PIPE)
+                while not any(p.name.startswith("large") for p in self.out.iterdir()):
+                    time.sleep(0.001)
+                process.send_signal(signal.SIGINT)
+                message = process.communicate(timeout=60)[1].decode()
+                self.assertEqual(process.returncode, 1, message)
+                self.assertIn("was not written", message)
+                self.assertFalse([p for p in self.out.iterdir() if p.name.startswith("large")])
 
     def test_nothing_is_left_behind_by_a_failure(self):
         before = sorted(self.out.iterdir())

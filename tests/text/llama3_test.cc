@@ -2,7 +2,6 @@
 // vocabulary is too large to commit: `npm ci` in tests/peers extracts it; without it these tests are skipped.
 #include <gtest/gtest.h>
 
-
 #include "text/tests_text.h"
 #include "text/tokenizer.h"
 
