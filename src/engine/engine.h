@@ -58,7 +58,7 @@ struct Playable {
 };
 
 /// Puts the model on another device, for the same options; the lost one may be destroyed. nullopt: not yet, ask again
-/// (a browser gives devices by promise). Errors: this device is not to be had.
+/// (a browser gives devices by promise, and weights are placed step by step). Errors: this device is not to be had.
 using Replacement = std::function<Result<std::optional<Playable>>()>;
 
 /// What the engine needs of a loaded model, so that it can be tested with a scripted backend and no model at all.
@@ -73,10 +73,10 @@ struct PlayableModel {
   std::vector<Replacement> replacements = {};
 };
 
-/// Receives the logits of one position: [vocab], valid during the call. An error ends the run, which returns it.
-using LogitsSink = std::function<Result<void>(uint32_t position, std::span<const float> logits)>;
+/// Receives the logits of one position: [vocab], valid during the call.
+using LogitsSink = std::function<void(uint32_t position, std::span<const float> logits)>;
 /// Receives output `output` of plan().outputs for the chunk that begins at `position`: [rows, cols] of the output.
-using OutputSink = std::function<Result<void>(uint32_t output, uint32_t position, std::span<const float> values)>;
+using OutputSink = std::function<void(uint32_t output, uint32_t position, std::span<const float> values)>;
 
 class Engine {
  public:
@@ -95,17 +95,17 @@ class Engine {
   void cancel(RequestId request);
 
   enum class State { kIdle, kBusy };  // kIdle: nothing queued, running or in flight
-  /// Never blocks, but to load the model on another device after a loss: takes the results of steps that are done, and
-  /// submits next ones. Appends events, and they tell everything: when a step fails, every request that is unfinished
-  /// ends with a kFinished event that says why (kError), and the engine goes on with new ones; kDevice events tell of
-  /// devices lost and found.
+  /// Never blocks: takes the results of steps that are done, and submits next ones; after a loss it places a few
+  /// megabytes of the model on another device instead. Appends events, and they tell everything: when a step fails,
+  /// every request that is unfinished ends with a kFinished event that says why (kError), and the engine goes on with
+  /// new ones; kDevice events tell of devices lost and found.
   State pump(std::vector<Event>& events);
   /// Blocks until the oldest step in flight is done (not in a browser); returns at once when there is none.
   void wait();
 
   /// Raw logits of every position of `tokens`, computed in chunks of `chunk` tokens. Blocks; only while idle. The same
   /// for any chunk on backends that are batch-invariant. Errors: kInvalidArgument (tokens as in submit(); a chunk of 0
-  /// or beyond max_tokens or max_rows; unfinished requests), the backend's, the sink's.
+  /// or beyond max_tokens or max_rows; unfinished requests), the backend's.
   Result<void> run_logits(std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink);
   /// The same for any outputs of the plan (indices into plan().outputs), chunk by chunk in the order of `outputs`.
   Result<void> run_outputs(std::span<const int32_t> tokens, uint32_t chunk, std::span<const uint32_t> outputs,

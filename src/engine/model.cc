@@ -1,6 +1,7 @@
 #include "engine/model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/memory.h"
 #include "engine/weights.h"
@@ -52,17 +53,51 @@ Result<bool> place_next(const Model& model, WeightPlacer& placer) {
   return false;
 }
 
-/// `model` owns the engine that calls this.
-Result<std::optional<Playable>> replace(Model& model, const BackendFactory& factory, const EngineOptions& options) {
-  auto backend = TRY(factory());
-  if (!backend) return std::nullopt;
-  model.backend = std::move(backend);
-  auto built = TRY_CTX(build(model, options), "while loading {} again", model.files.name);
-  Placing placing = TRY(begin_placing(model, std::move(built.graph), options, {}));
-  while (TRY(place_next(model, *placing.placer))) {
+/// Reads that may fail one after the other before a device is given up. A file on a network fails until its host has
+/// fetched what was wanted, once for every part that a tensor is assembled from.
+constexpr int kReadTries = 16;
+
+/// Puts a loaded model on another backend, a few megabytes a call, as ModelLoad does: between two calls the host of a
+/// browser lets the page live and fetches what could not be read.
+class Replacer {
+ public:
+  /// model: owns the engine that calls this. graph: of the model, so that nothing is read to build it again.
+  Replacer(Model& model, std::shared_ptr<const graph::Graph> graph, BackendFactory factory,
+           const EngineOptions& options)
+      : model_(model), graph_(std::move(graph)), factory_(std::move(factory)), options_(options) {}
+
+  /// nullopt: not yet, ask again.
+  Result<std::optional<Playable>> step() {
+    auto more = place();
+    if (more && *more) {
+      tries_ = 0;
+      return std::nullopt;
+    }
+    if (!more && more.error().code == ErrorCode::kIo && ++tries_ < kReadTries) return std::nullopt;
+    const auto placing = std::exchange(placing_, std::nullopt);
+    tries_ = 0;
+    if (!more) return std::unexpected(std::move(more).error());
+    return placing->playable;
   }
-  return std::move(placing.playable);
-}
+
+ private:
+  Model& model_;
+  std::shared_ptr<const graph::Graph> graph_;
+  BackendFactory factory_;
+  EngineOptions options_;
+  std::optional<Placing> placing_;  // on model_.backend
+  int tries_ = 0;
+
+  /// False: all is placed.
+  Result<bool> place() {
+    if (placing_) return place_next(model_, *placing_->placer);
+    auto backend = TRY(factory_());
+    if (!backend) return true;
+    model_.backend = std::move(backend);
+    placing_ = TRY_CTX(begin_placing(model_, *graph_, options_, {}), "while loading {} again", model_.files.name);
+    return true;
+  }
+};
 
 /// The texts of the model, and which tokens end an answer.
 Result<void> take_text(Model& model) {
@@ -90,6 +125,7 @@ class Load final : public ModelLoad {
     model_->end_tokens = model_->hparams.end_tokens;
     TRY(take_text(*model_));
 
+    if (!replacements.empty()) graph_ = std::make_shared<graph::Graph>(built.graph);
     placing_ = TRY(begin_placing(*model_, std::move(built.graph), options, progress));
     options_ = options;
     replacements_ = std::move(replacements);
@@ -105,9 +141,8 @@ class Load final : public ModelLoad {
                            .vocab = model_->hparams.vocab,
                            .context = model_->hparams.context};
     for (BackendFactory& factory : replacements_) {
-      playable.replacements.push_back([owner = model_.get(), make = std::move(factory), options = options_] {
-        return replace(*owner, make, options);
-      });
+      auto replacer = std::make_shared<Replacer>(*model_, graph_, std::move(factory), options_);
+      playable.replacements.push_back([replacer] { return replacer->step(); });
     }
     model_->engine = TRY_CTX(Engine::create(std::move(playable), options_), "while loading {}", model_->files.name);
     return std::move(model_);
@@ -116,6 +151,7 @@ class Load final : public ModelLoad {
  private:
   std::unique_ptr<Model> model_ = std::make_unique<Model>();
   EngineOptions options_;
+  std::shared_ptr<const graph::Graph> graph_;  // for replacements
   std::vector<BackendFactory> replacements_;
   Placing placing_;  // last: it uses the model's files and backend
 };

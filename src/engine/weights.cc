@@ -13,6 +13,8 @@ using Pieces = std::vector<std::span<const std::byte>>;
 
 /// Bytes read at a time where the file is not mapped: large enough to be cheap, small enough not to count.
 constexpr uint64_t kRangeBytes = uint64_t{4} << 20;
+/// Bytes that files are told of before they are read: on a network they are on their way while others are placed.
+constexpr uint64_t kBytesAhead = uint64_t{16} << 20;
 
 class Placer final : public WeightPlacer {
  public:
@@ -40,9 +42,10 @@ class Placer final : public WeightPlacer {
   std::span<const backends::Buffer> buffers() const override { return buffers_; }
 
   Result<bool> step() override {
-    skip_finished();
-    if (next_ < uploads_.size()) {
-      TRY_CTX(upload_next(), "while placing weight {}", plan_.weights[uploads_[next_]].name);
+    skip_finished(place_);
+    if (place_.upload < uploads_.size()) {
+      look_ahead();
+      TRY_CTX(upload_next(), "while placing weight {}", plan_.weights[uploads_[place_.upload]].name);
       return true;
     }
     if (cache_ && !cache_->cached) TRY(write_cache());
@@ -51,15 +54,20 @@ class Placer final : public WeightPlacer {
   }
 
  private:
+  /// Where the rows to be uploaded next are.
+  struct Place {
+    size_t upload = 0, slice = 0;  // which of uploads_, which of its slices,
+    uint32_t row = 0;              // which row of the slice,
+    uint32_t first_row = 0;        // and which row of the weight the slice begins at
+  };
+
   graph::Plan plan_;
   const io::WeightIndex& files_;
   backends::Backend& backend_;
   Progress progress_;
   std::vector<backends::Buffer> buffers_;
   std::vector<uint32_t> uploads_;  // weights whose rows are to be uploaded
-  size_t next_ = 0, slice_ = 0;    // where step() goes on: which of uploads_, which of its slices,
-  uint32_t row_ = 0;               // which row of the slice,
-  uint32_t first_row_ = 0;         // and which row of the weight the slice begins at
+  Place place_;                    // where step() goes on
   uint64_t done_ = 0, total_ = 0;
   std::vector<std::byte> range_;
   WeightCache* cache_;  // null: none, or nothing to cache
@@ -208,39 +216,59 @@ class Placer final : public WeightPlacer {
     return pieces;
   }
 
-  void skip_finished() {
-    while (next_ < uploads_.size()) {
-      const auto& slices = plan_.weights[uploads_[next_]].slices;
-      if (slice_ == slices.size()) {
-        next_++;
-        slice_ = first_row_ = 0;
-      } else if (row_ == slices[slice_].rows) {
-        first_row_ += row_;
-        slice_++;
-        row_ = 0;
+  void skip_finished(Place& place) const {
+    while (place.upload < uploads_.size()) {
+      const auto& slices = plan_.weights[uploads_[place.upload]].slices;
+      if (place.slice == slices.size()) {
+        place.upload++;
+        place.slice = place.first_row = 0;
+      } else if (place.row == slices[place.slice].rows) {
+        place.first_row += place.row;
+        place.slice++;
+        place.row = 0;
       } else {
         return;
       }
     }
   }
 
-  /// The next rows of the slice.
-  Result<void> upload_next() {
-    const uint32_t w = uploads_[next_];
-    const graph::Weight& weight = plan_.weights[w];
-    const graph::WeightSlice& slice = weight.slices[slice_];
-    const io::TensorInfo& tensor = files_.tensors()[slice.tensor];
+  /// Rows that are uploaded at once from `place` on.
+  Result<uint32_t> rows_at(const Place& place) const {
+    const graph::Weight& weight = plan_.weights[uploads_[place.upload]];
+    const graph::WeightSlice& slice = weight.slices[place.slice];
     const uint64_t row_bytes = TRY(formats::row_bytes(weight.format, weight.cols));
     const uint64_t range = mapped(weight, slice, 0, 1).empty() ? kRangeBytes : backend_.upload_bytes();
     uint32_t step = static_cast<uint32_t>(std::clamp<uint64_t>(range / row_bytes, 1, slice.rows));
     // A tensor that has to be assembled is gone through as a whole for any rows of it: once is enough.
-    if (tensor.recipe >= 0) step = slice.rows;
-    const uint32_t n = std::min(step, slice.rows - row_);
-    const auto rows = TRY_CTX(rows_of(weight, slice, row_, n), "while reading tensor {}", tensor.name);
-    TRY(backend_.upload_rows(plan_, w, buffers_[w], first_row_ + row_, rows));
-    if (!by_elements(weight, slice)) files_.release_rows(slice.tensor, slice.row0 + row_, n);
-    advance(n * row_bytes);
-    row_ += n;
+    if (files_.tensors()[slice.tensor].recipe >= 0) step = slice.rows;
+    return std::min(step, slice.rows - place.row);
+  }
+
+  /// Tells the files which rows come next.
+  void look_ahead() const {
+    uint64_t bytes = 0;
+    for (Place place = place_; bytes < kBytesAhead && place.upload < uploads_.size(); skip_finished(place)) {
+      const graph::Weight& weight = plan_.weights[uploads_[place.upload]];
+      const graph::WeightSlice& slice = weight.slices[place.slice];
+      const uint32_t n = rows_at(place).value_or(slice.rows - place.row);
+      if (!by_elements(weight, slice)) files_.will_need_rows(slice.tensor, slice.row0 + place.row, n);
+      bytes += n * formats::row_bytes(weight.format, weight.cols).value_or(0);
+      place.row += n;
+    }
+  }
+
+  /// The next rows of the slice.
+  Result<void> upload_next() {
+    const uint32_t w = uploads_[place_.upload];
+    const graph::Weight& weight = plan_.weights[w];
+    const graph::WeightSlice& slice = weight.slices[place_.slice];
+    const uint32_t n = TRY(rows_at(place_));
+    const auto rows =
+        TRY_CTX(rows_of(weight, slice, place_.row, n), "while reading tensor {}", files_.tensors()[slice.tensor].name);
+    TRY(backend_.upload_rows(plan_, w, buffers_[w], place_.first_row + place_.row, rows));
+    if (!by_elements(weight, slice)) files_.release_rows(slice.tensor, slice.row0 + place_.row, n);
+    advance(n * TRY(formats::row_bytes(weight.format, weight.cols)));
+    place_.row += n;
     return {};
   }
 };

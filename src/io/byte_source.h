@@ -28,6 +28,9 @@ struct ByteSource {
   /// A hint that these bytes will not be read again soon: a memory map gives the pages back, so that a model whose
   /// weights were repacked is not resident twice.
   virtual void release(uint64_t offset, uint64_t length) const { (void)offset, (void)length; }
+  /// A hint that these bytes will be read soon, as they are asked for here: what comes over a network can be on its
+  /// way.
+  virtual void will_need(uint64_t offset, uint64_t length) const { (void)offset, (void)length; }
 };
 
 /// mmap, read-only (wasm: ranged reads). Errors: kNotFound, kIo (with errno's text), kInvalidFile for a directory or an

@@ -99,6 +99,11 @@ class FileSource final : public ByteSource {
 #endif
   }
 
+  void will_need(uint64_t offset, uint64_t length) const override {
+    if (map_ || offset > size_ || length > size_ - offset) return;
+    posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+  }
+
  private:
   std::string name_;
   int fd_;

@@ -87,6 +87,13 @@ void WeightIndex::release_rows(uint32_t tensor, uint64_t row0, uint64_t n) const
   if (row_bytes) sources_[info.source]->release(info.offset + row0 * *row_bytes, n * *row_bytes);
 }
 
+void WeightIndex::will_need_rows(uint32_t tensor, uint64_t row0, uint64_t n) const {
+  const TensorInfo& info = tensors_[tensor];
+  const auto row_bytes = formats::row_bytes(info.format, info.cols());
+  if (info.recipe >= 0 || !row_bytes) return;
+  sources_[info.source]->will_need(info.offset + row0 * *row_bytes, n * *row_bytes);
+}
+
 uint32_t WeightIndex::add_source(std::unique_ptr<ByteSource> source) {
   sources_.push_back(std::move(source));
   return static_cast<uint32_t>(sources_.size() - 1);

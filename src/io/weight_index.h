@@ -48,6 +48,9 @@ class WeightIndex {
   /// A hint that these rows will not be read again soon (they were repacked or uploaded); see ByteSource::release.
   void release_rows(uint32_t tensor, uint64_t row0, uint64_t n) const;
 
+  /// A hint that these rows will be read soon; see ByteSource::will_need.
+  void will_need_rows(uint32_t tensor, uint64_t row0, uint64_t n) const;
+
   /// All sources are as they were when they were opened; see ByteSource::check_unchanged.
   Result<void> check_unchanged() const;
 

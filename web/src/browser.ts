@@ -93,9 +93,6 @@ function openRemotes(remotes: Remote[]): OpenSource {
   open.files.filled = () => {
     for (const part of parts.values()) part.forget();
   };
-  open.files.settle = () => {
-    for (const part of parts.values()) part.blocking = true;
-  };
   return open;
 }
 

@@ -44,9 +44,6 @@ interface Exports {
   tern_plan(): number;
 }
 
-/// Pieces of weights (4 MB) on their way to the GPU before a load waits for it: copies must not pile up.
-const kUploadsAhead = 4;
-
 const kNoTime = { prefillSeconds: 0, decodeSeconds: 0 };
 
 function ignore(): void {
@@ -125,14 +122,11 @@ export class Engine {
       this.#callWith((at, size) => this.#exports.tern_open(at, size), { path, ...options });
     });
     const place = () => Promise.resolve(this.#answer(this.#exports.tern_load_step()) as { model?: ModelInfo });
-    for (let sent = 1; ; ++sent) {
+    for (;;) {
       const { model } = await this.#filling(place);
-      if (model !== undefined) {
-        this.#files.settle?.();
-        return model;
-      }
+      if (model !== undefined) return model;
       await breathe();
-      if (sent % kUploadsAhead === 0) await this.player?.written();
+      await this.player?.written();
     }
   }
 
@@ -155,8 +149,10 @@ export class Engine {
     return this.#answer(this.#exports.tern_pump()) as { idle: boolean; events: EngineEvent[] };
   }
 
-  /// Resolves when another pump() is worth it; lets the page (or Node) breathe in any case.
+  /// Resolves when another pump() is worth it; lets the page (or Node) breathe in any case. Fetches what the last one
+  /// could not read, when it placed the model on another device. Throws when that cannot be had.
   async settled(): Promise<void> {
+    if (!(await this.#files.fill?.())) this.#files.filled?.();
     await this.#gpu.settled();
   }
 

@@ -288,7 +288,10 @@ export class Host {
         await this.#engine.settled();
       }
     } catch (error) {
-      for (const live of this.#live.values()) live.reject(asTernError(error, "internal"));
+      for (const [id, live] of this.#live) {
+        live.reject(asTernError(error, "internal"));
+        this.#engine?.cancel(id);
+      }
     } finally {
       this.#pumping = false;
     }

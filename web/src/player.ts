@@ -11,6 +11,9 @@ import type { Span } from "./profiler.js";
 import { ReadbackRing } from "./readback.js";
 import type { Piece } from "./readback.js";
 
+/// Bytes of weights on their way to the GPU before written() waits for them: copies must not pile up.
+const kBytesAhead = 16 << 20;
+
 export enum Poll {
   Pending,
   Ready,
@@ -37,6 +40,7 @@ export class Player {
   #nextTicket = 1;
   #ring: ReadbackRing;
   #waiting: Waiting[] = [];
+  #bytesAhead = 0;
   #lost: string | null = null;
   #lostPromise: Promise<void>;
   #profiler: Profiler | null = null;
@@ -83,6 +87,7 @@ export class Player {
       throw new Error(`Bytes [${offset}, +${bytes.length}) are written to a buffer of ${buffer.size}.`);
     }
     this.device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
+    this.#bytesAhead += bytes.length;
   }
 
   free(id: number): void {
@@ -153,15 +158,17 @@ export class Player {
 
   /// Resolves when something has happened that is worth a poll: a step is done, kernels are compiled, the GPU is lost.
   async settled(): Promise<void> {
+    await this.written();
     if (this.#lost !== null) return;
     const first = this.#waiting[0];
     const next = first ? first.plan.ready.catch(() => undefined) : this.#ring.settled();
     await Promise.race([next, this.#lostPromise]);
   }
 
-  /// Resolves when all writes so far have reached the GPU: what a loader waits for now and then, so that copies of the
-  /// weights do not pile up on their way.
+  /// Resolves when few of the bytes that were written are still on their way. For whoever places weights, now and then.
   async written(): Promise<void> {
+    if (this.#bytesAhead < kBytesAhead || this.#lost !== null) return;
+    this.#bytesAhead = 0;
     await Promise.race([this.device.queue.onSubmittedWorkDone(), this.#lostPromise]);
   }
 

@@ -1,7 +1,6 @@
 // A file on a server read in ranges, for when nothing may be stored: what is read goes to the device and is forgotten.
-// The engine reads synchronously. While a model is loaded a read of what is not here fails, fill() fetches it, and the
-// engine's step is tried again; later (a lost device) XMLHttpRequest reads, which may block in a worker, but whose
-// answers pile up in memory (1.1 GB for a model of 3 GB, fill() 0.3 GB).
+// The engine reads synchronously: a read of what is not here fails, fill() fetches it, and the engine's step is tried
+// again. What the engine says that it will read next is on its way meanwhile.
 import { kDefaults, retrying } from "./download.js";
 import { TernError } from "./errors.js";
 import { checkRange, request, Transient } from "./http.js";
@@ -13,20 +12,25 @@ import type { File } from "./wasi.js";
 const kAhead = 1 << 20;
 const kAround = 1 << 16;
 
+/// Bytes that are fetched ahead and not read yet.
+const kMostAhead = 24 << 20;
+
 interface Block {
   at: number;
-  bytes: Uint8Array;
+  size: number;
+  bytes: Uint8Array | null; // null: on its way
+  used: boolean;
+  here: Promise<void>; // resolves in any case
 }
 
 export class RemoteFile implements File {
   readonly size: number;
-  /// Reads of what is not here block. False: they throw, and fill() is to be called.
-  blocking = false;
   #remote: Remote;
   #opening = true; // the header is read again and again, each time somewhat further
-  #head: Block = { at: 0, bytes: new Uint8Array() }; // of the file, while it is opened
-  #blocks: Block[] = []; // for the step that is tried, which may need several at once
-  #missing: { at: number; bytes: number } | null = null;
+  #head = new Uint8Array(); // of the file, while it is opened
+  #blocks: Block[] = []; // for the step that is tried, which may need several at once, and for those to come
+  #lastRead: Block | null = null;
+  #missing: { at: number; n: number; bytes: number } | null = null; // bytes: to be fetched, at least n
 
   /// Precondition: remote.ranges.
   constructor(remote: Remote) {
@@ -34,71 +38,92 @@ export class RemoteFile implements File {
     this.size = remote.bytes ?? 0;
   }
 
+  /// Throws when it is not here: fill() is to be called.
   read(offset: number, out: Uint8Array): number {
     const n = Math.max(0, Math.min(out.length, this.size - offset));
     if (n === 0) return 0;
-    const holds = ({ at, bytes }: Block) => offset >= at && offset + n <= at + bytes.length;
-    let block = [this.#head, ...this.#blocks].find(holds);
-    if (block === undefined) {
-      const least = this.#isHead(offset) ? kAhead : kAround;
-      const bytes = Math.min(Math.max(n, least), this.size - offset);
-      if (!this.blocking) {
-        this.#missing = { at: offset, bytes };
-        throw new TernError("incomplete", `Byte ${offset} of ${this.#remote.url} is not here yet.`);
-      }
-      block = { at: offset, bytes: this.#fetchNow(offset, bytes) };
-      this.#blocks = [block];
+    if (offset + n <= this.#head.length) {
+      out.set(this.#head.subarray(offset, offset + n));
+      return n;
     }
+    const block = this.#blockOf(offset, n);
+    if (!block?.bytes) {
+      const least = this.#isHead(offset) ? kAhead : kAround;
+      this.#missing = { at: offset, n, bytes: Math.min(Math.max(n, least), this.size - offset) };
+      throw new TernError("incomplete", `Byte ${offset} of ${this.#remote.url} is not here yet.`);
+    }
+    block.used = true;
+    this.#lastRead = block;
     out.set(block.bytes.subarray(offset - block.at, offset - block.at + n));
     return n;
+  }
+
+  willNeed(offset: number, bytes: number): void {
+    const size = Math.min(Math.max(bytes, kAround), this.size - offset);
+    if (this.#opening || size < bytes || this.#blockOf(offset, bytes) !== undefined) return;
+    const ahead = this.#blocks.reduce((sum, block) => sum + (block.used ? 0 : block.size), 0);
+    if (ahead + size <= kMostAhead) this.#start(offset, size);
   }
 
   /// Fetches what the last read that failed wanted. False: none did.
   async fill(): Promise<boolean> {
     if (this.#missing === null) return false;
-    const { at, bytes } = this.#missing;
+    const { at, n, bytes } = this.#missing;
     this.#missing = null;
+    const coming = this.#blockOf(at, n);
+    if (coming !== undefined) {
+      await coming.here;
+      if (coming.bytes !== null) return true;
+    }
     let body = new Uint8Array();
     await retrying({ ...kDefaults, signal: null }, async () => {
       body = await this.#fetch(at, bytes);
     });
-    if (!this.#isHead(at)) {
-      this.#blocks.push({ at, bytes: body });
-      return true;
+    if (this.#isHead(at)) {
+      const longer = new Uint8Array(at + body.length);
+      longer.set(this.#head.subarray(0, at));
+      longer.set(body, at);
+      this.#head = longer;
+    } else {
+      this.#blocks.push({ at, size: bytes, bytes: body, used: false, here: Promise.resolve() });
     }
-    const head = this.#head.bytes;
-    const longer = new Uint8Array(at + body.length);
-    longer.set(head.subarray(0, at));
-    longer.set(body, at);
-    this.#head = { at: 0, bytes: longer };
     return true;
   }
 
   /// The step has what it wanted. The first one opens the file, and none reads its header again.
   forget(): void {
-    if (this.#opening) this.#head.bytes = new Uint8Array();
+    if (this.#opening) this.#head = new Uint8Array();
     this.#opening = false;
-    this.#blocks = this.#blocks.slice(-1);
+    // Small tensors lie side by side in the last one.
+    this.#blocks = this.#blocks.filter((block) => !block.used || block === this.#lastRead);
   }
 
   close(): void {
-    this.#head.bytes = new Uint8Array();
+    this.#head = new Uint8Array();
     this.#blocks = [];
+    this.#lastRead = null;
   }
 
   #isHead(at: number): boolean {
-    return this.#opening && at <= this.#head.bytes.length;
+    return this.#opening && at <= this.#head.length;
   }
 
-  #fetchNow(at: number, bytes: number): Uint8Array {
-    const request = new XMLHttpRequest();
-    request.open("GET", this.#remote.url, false);
-    request.responseType = "arraybuffer";
-    request.setRequestHeader("range", `bytes=${at}-${at + bytes - 1}`);
-    request.send();
-    const body = new Uint8Array((request.response as ArrayBuffer | null) ?? new ArrayBuffer(0));
-    if (request.status === 206 && body.length === bytes) return body;
-    throw new TernError("incomplete", `${this.#remote.url} could not be read at byte ${at} (${request.status}).`);
+  #blockOf(offset: number, n: number): Block | undefined {
+    return this.#blocks.find(({ at, size }) => offset >= at && offset + n <= at + size);
+  }
+
+  /// A block that does not come is forgotten, and fetched again when it is read.
+  #start(at: number, size: number): void {
+    const block: Block = { at, size, bytes: null, used: false, here: Promise.resolve() };
+    block.here = this.#fetch(at, size).then(
+      (bytes) => {
+        block.bytes = bytes;
+      },
+      () => {
+        this.#blocks = this.#blocks.filter((other) => other !== block);
+      },
+    );
+    this.#blocks.push(block);
   }
 
   async #fetch(at: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {

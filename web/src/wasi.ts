@@ -10,14 +10,14 @@ export interface FileSystem {
   fill?(): Promise<boolean>;
   /// What was tried has all that it wanted, and fill() may forget it.
   filled?(): void;
-  /// The model is loaded; whatever is read from now on must be there at once.
-  settle?(): void;
 }
 
 export interface File {
   readonly size: number;
   /// Reads to `out`; returns how many bytes there were.
   read(offset: number, out: Uint8Array): number;
+  /// These bytes will be read soon, in one piece.
+  willNeed?(offset: number, bytes: number): void;
   close(): void;
 }
 
@@ -55,6 +55,7 @@ const kNotSupported = 52;
 const kRoot = 3; // the one preopened folder: "/"
 const kDirectory = 3;
 const kRegular = 4;
+const kWillNeed = 3; // advice
 
 interface Descriptor {
   path: string;
@@ -127,6 +128,10 @@ export class Wasi {
         const status = this.#read(fd, vectors, count, open?.position ?? 0, out);
         if (open && status === kSuccess) open.position += this.#view().getUint32(out, true);
         return status;
+      },
+      fd_advise: (fd: number, offset: bigint, bytes: bigint, advice: number) => {
+        if (advice === kWillNeed) this.#open.get(fd)?.file?.willNeed?.(Number(offset), Number(bytes));
+        return kSuccess;
       },
       fd_close: (fd: number) => {
         this.#open.get(fd)?.file?.close();

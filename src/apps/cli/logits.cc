@@ -68,15 +68,14 @@ Result<int> logits(const LogitsOptions& options) {
   if (model_options.context == 0) model_options.context = static_cast<uint32_t>(tokens.size());
   if (options.compare) return compare_with_ref(options, model_options, tokens, engine_options);
   const OpenedModel opened = TRY(open_model(model_options, engine_options));
-  catch_interrupts();  // so that Ctrl-C leaves no half a file
   NpyWriter writer = TRY(NpyWriter::create(options.out, tokens.size(), opened.model->hparams.vocab));
   ProgressBar bar("logits");
-  const auto take = [&](uint32_t row, std::span<const float> values) -> Result<void> {
-    if (take_interrupt()) return stopped(options.out);
+  Result<void> wrote;
+  TRY(engine::run_logits(*opened.model, tokens, options.model.chunk, [&](uint32_t row, std::span<const float> values) {
+    if (wrote) wrote = writer.row(values);
     bar.update(row + 1, tokens.size());
-    return writer.row(values);
-  };
-  TRY(engine::run_logits(*opened.model, tokens, options.model.chunk, take));
+  }));
+  TRY(std::move(wrote));
   TRY(writer.finish());
   return kOk;
 }
