@@ -6,6 +6,7 @@ import { ask, kStrictPolicy, launch, launchProfile, nativeAnswer, openPage, serv
 const kModel = "/models/tern-demo-q8_0.gguf";
 const kCount = "Count from 1 to 50.";
 const kTokens = 24;
+const kCrashTokens = 32;
 
 const reports = [];
 const kRoutes = {
@@ -95,5 +96,56 @@ test("a tab that nobody sees answers as well", async () => {
   assert.equal(error, undefined);
   assert.equal(hidden, true);
   assert.equal(text, expected.text);
+  await browser.close();
+});
+
+/// Greedy, on the GPU. onTokens is called here with the number of tokens after each piece.
+async function askOnGpu(page, onTokens) {
+  await page.exposeFunction("onTokens", onTokens);
+  return await page.evaluate(
+    async ([source, content, maxTokens]) => {
+      const out = { text: "", tokens: [], devices: [] };
+      const onDevice = ({ kind, why }) => out.devices.push({ kind, why });
+      const model = await tern.Tern.load(source, { device: "gpu", store: false, onDevice });
+      out.first = model.info.device.kind;
+      const prompt = [{ role: "user", content }];
+      try {
+        for await (const piece of model.chat(prompt, { temperature: 0, maxTokens })) {
+          out.text += piece.text;
+          out.tokens.push(...piece.tokens.map(({ token }) => token));
+          await globalThis.onTokens(out.tokens.length);
+        }
+      } catch (error) {
+        out.error = error.message;
+      }
+      out.losses = (await model.stats()).deviceLosses;
+      await model.unload();
+      return out;
+    },
+    [kModel, kCount, kCrashTokens],
+  );
+}
+
+// Nothing is stored, so the weights come from the server again, in ranges.
+test("the GPU's process crashes twice in an answer: the same tokens come, from a GPU, then from the CPU", async () => {
+  const short = nativeAnswer(kCount, kCrashTokens);
+  const browser = await launch();
+  const page = await openPage(browser, server.url);
+  const session = await browser.newBrowserCDPSession();
+  const crashAt = [3, 6];
+  const onTokens = async (n) => {
+    if (n < crashAt[0]) return;
+    crashAt.shift();
+    await session.send("Browser.crashGpuProcess").catch(() => undefined); // it ends before it can answer
+  };
+  const out = await askOnGpu(page, onTokens);
+  assert.equal(out.error, undefined);
+  assert.equal(out.first, "gpu");
+  assert.equal(out.losses, 2, JSON.stringify(out.devices));
+  assert.equal(crashAt.length, 0);
+  assert.deepEqual(out.tokens, short.tokens);
+  assert.equal(out.text, short.text);
+  const kinds = out.devices.filter(({ why }) => /loaded again/.test(why)).map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["gpu", "cpu"], "Chromium gives no adapter after the second crash");
   await browser.close();
 });
