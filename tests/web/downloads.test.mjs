@@ -46,6 +46,7 @@ const kRoutes = {
   "/shared.gguf": hold,
   "/crashed.gguf": hold,
   "/room.gguf": hold,
+  "/over.gguf": (request, response) => sendFile(request, response, demo),
   "/parts-00001-of-00002.gguf": part(0),
   "/parts-00002-of-00002.gguf": part(1),
   "/gap-00001-of-00002.gguf": part(0), // the second part is missing
@@ -190,6 +191,29 @@ test("a store that gets full says what is needed and what to delete; with room t
   await session.send("Storage.overrideQuotaForOrigin", { origin: server.url });
   assert.equal((await ask(page, "/room.gguf")).text, kAnswer);
   assert.deepEqual(rangesOf("/room.gguf").slice(2), [kSecond], "the first chunk was kept");
+  await page.close();
+});
+
+test("a store that holds more than it may says so at once, and leaves nothing behind", async () => {
+  const page = await openPage(context, server.url);
+  await page.evaluate(() => tern.Models.add(new File([new Uint8Array(30e6)], "old.bin")));
+  const session = await context.newCDPSession(page);
+  const { usage } = await page.evaluate(() => navigator.storage.estimate());
+  const add = () => page.evaluate(() => tern.Models.add(new File(["x"], "new.bin")).catch(({ message }) => message));
+  // The browser refuses a folder, or the note of what is in it.
+  for (const room of [-10e6, 200]) {
+    await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: usage + room });
+    for (const path of ["/over.gguf", "/no-ranges.gguf?over"]) {
+      const { code, message } = await ask(page, path);
+      assert.equal(code, "storage");
+      assert.match(message, /The model needs 15 MB, and the browser's storage is full\. .*old\.bin \(30 MB\)/);
+    }
+    assert.match(await add(), /the browser's storage is full/);
+    const listed = await page.evaluate(() => tern.Models.list());
+    assert.deepEqual(listed.filter(({ name }) => /over|no-ranges|new/.test(name)), []);
+  }
+  await session.send("Storage.overrideQuotaForOrigin", { origin: server.url });
+  await page.evaluate(() => tern.Models.delete("old.bin"));
   await page.close();
 });
 

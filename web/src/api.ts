@@ -29,7 +29,8 @@ export interface LoadOptions {
   sequences?: number; // answers at once; further ones wait. Default: 1
   threads?: number; // of the CPU; more than one needs a page that is cross-origin isolated. Default: one per core
   sha256?: string; // of the file, in hexadecimal; checked before it is used
-  /// Downloads are kept in the browser's storage under the file's own name; a text: under this name; false: not at all.
+  /// Downloads are kept in the browser's storage under the file's own name; a text: under this name; false: not at all,
+  /// which is also what helps when the store is full (error "storage").
   store?: boolean | string;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;

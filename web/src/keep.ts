@@ -95,27 +95,36 @@ async function fill(
     complete: false,
     added: Date.now(),
   };
-  const folder = await store.put(name, manifest);
-  await store.checkRoom(name, total - (await store.bytesOf(name)));
+  try {
+    await store.checkRoom(name, total - (await store.bytesOf(name)));
+    const folder = await store.put(name, manifest);
+    await fillFolder(folder, manifest, remotes, total, times, onProgress);
+    await store.put(name, { ...manifest, complete: true });
+  } catch (error) {
+    if ((await store.bytesOf(name)) === 0) await store.drop(name); // nothing that a next try could go on from
+    throw await asStorageError(error, store, name, total);
+  }
+}
+
+/// Sets the lengths that a server did not tell.
+async function fillFolder(
+  folder: FileSystemDirectoryHandle,
+  { files, sha256 }: Manifest,
+  remotes: Remote[],
+  total: number,
+  times: LoadTimes,
+  onProgress: OnProgress,
+): Promise<void> {
   let loaded = 0;
   const onBytes = (n: number) => {
     loaded += n;
     onProgress({ phase: "download", loaded, total });
   };
   for (const [i, remote] of remotes.entries()) {
-    const file = manifest.files[i] as Manifest["files"][0];
-    if (await isThere(folder, file)) {
-      onBytes(file.bytes);
-      continue;
-    }
-    try {
-      file.bytes = await fetchFile(folder, file.name, remote, sha256, times, onBytes, onProgress);
-    } catch (error) {
-      if ((await store.bytesOf(name)) === 0) await store.drop(name); // nothing that a next try could go on from
-      throw await asStorageError(error, store, name, total);
-    }
+    const file = files[i] as Manifest["files"][0];
+    if (await isThere(folder, file)) onBytes(file.bytes);
+    else file.bytes = await fetchFile(folder, file.name, remote, sha256, times, onBytes, onProgress);
   }
-  await store.put(name, { ...manifest, complete: true });
 }
 
 async function isThere(folder: FileSystemDirectoryHandle, file: { name: string; bytes: number }): Promise<boolean> {

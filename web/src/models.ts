@@ -70,7 +70,6 @@ async function copyIn(store: Store, name: string, files: File[], total: number, 
     complete: false,
     added: Date.now(),
   };
-  const folder = await store.put(name, manifest);
   let loaded = 0;
   const counter = () =>
     new TransformStream<Uint8Array, Uint8Array>({
@@ -81,6 +80,7 @@ async function copyIn(store: Store, name: string, files: File[], total: number, 
       },
     });
   try {
+    const folder = await store.put(name, manifest);
     for (const [i, file] of files.entries()) {
       const handle = await folder.getFileHandle(manifest.files[i]?.name ?? "model", { create: true });
       const to = await handle.createWritable();

@@ -128,9 +128,9 @@ export class Store {
     });
   }
 
-  /// Precondition: the caller holds the model's lock.
+  /// Also when there is none. Precondition: the caller holds the model's lock.
   async drop(name: string): Promise<void> {
-    await this.#root.removeEntry(name, { recursive: true });
+    await find(this.#root.removeEntry(name, { recursive: true }));
   }
 
   /// The files of a whole model. They read from the disk.
@@ -156,7 +156,7 @@ export class Store {
     const what = names === "" ? "Free space on the disk" : `Delete a stored model, such as ${names}`;
     const more = free === null ? "" : megabytes(Math.max(0, free));
     const room = free === null ? "the browser's storage is full" : `this page may store ${more} more`;
-    const message = `The model needs ${megabytes(needed)}, and ${room}. ${what}, or load it with store: false.`;
+    const message = `The model needs ${megabytes(needed)}, and ${room}. ${what}, or load it without storing it.`;
     return new TernError("storage", message);
   }
 }
@@ -164,7 +164,7 @@ export class Store {
 /// A file that the store did not keep as it was written.
 export function lost(name: string, kept: number, written: number): TernError {
   const what = `The browser's storage kept ${kept} of the ${written} bytes of ${name}`;
-  return new TernError("storage", `${what}. Free space on the disk, or load it with store: false.`);
+  return new TernError("storage", `${what}. Free space on the disk, or load it without storing it.`);
 }
 
 export function megabytes(bytes: number): string {
