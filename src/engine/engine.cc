@@ -116,7 +116,7 @@ Result<void> Engine::Impl::run_chunks(std::span<const int32_t> tokens, std::span
       const graph::PlanBinding& binding = model.playable.plan.outputs[output].binding;
       values.resize(binding.rows.at({.t = n, .r = n, .s = 1}) * binding.cols);
       TRY(player->read(output, values));
-      sink(output, positions[0], values);
+      TRY(sink(output, positions[0], values));
     }
     player->drop_oldest();
   }
@@ -186,8 +186,9 @@ void Engine::wait() {
 Result<void> Engine::run_logits(std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink) {
   TRY(impl_->get_idle());
   const uint32_t vocab = impl_->model.vocab, output = impl_->player->logits_output();
-  const auto by_row = [&](uint32_t, uint32_t position, std::span<const float> values) {
-    for (; !values.empty(); values = values.subspan(vocab)) sink(position++, values.first(vocab));
+  const auto by_row = [&](uint32_t, uint32_t position, std::span<const float> values) -> Result<void> {
+    for (; !values.empty(); values = values.subspan(vocab)) TRY(sink(position++, values.first(vocab)));
+    return {};
   };
   return run_outputs(tokens, chunk, {&output, 1}, by_row);
 }

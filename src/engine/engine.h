@@ -73,10 +73,10 @@ struct PlayableModel {
   std::vector<Replacement> replacements = {};
 };
 
-/// Receives the logits of one position: [vocab], valid during the call.
-using LogitsSink = std::function<void(uint32_t position, std::span<const float> logits)>;
+/// Receives the logits of one position: [vocab], valid during the call. An error ends the run, which returns it.
+using LogitsSink = std::function<Result<void>(uint32_t position, std::span<const float> logits)>;
 /// Receives output `output` of plan().outputs for the chunk that begins at `position`: [rows, cols] of the output.
-using OutputSink = std::function<void(uint32_t output, uint32_t position, std::span<const float> values)>;
+using OutputSink = std::function<Result<void>(uint32_t output, uint32_t position, std::span<const float> values)>;
 
 class Engine {
  public:
@@ -105,7 +105,7 @@ class Engine {
 
   /// Raw logits of every position of `tokens`, computed in chunks of `chunk` tokens. Blocks; only while idle. The same
   /// for any chunk on backends that are batch-invariant. Errors: kInvalidArgument (tokens as in submit(); a chunk of 0
-  /// or beyond max_tokens or max_rows; unfinished requests), the backend's.
+  /// or beyond max_tokens or max_rows; unfinished requests), the backend's, the sink's.
   Result<void> run_logits(std::span<const int32_t> tokens, uint32_t chunk, const LogitsSink& sink);
   /// The same for any outputs of the plan (indices into plan().outputs), chunk by chunk in the order of `outputs`.
   Result<void> run_outputs(std::span<const int32_t> tokens, uint32_t chunk, std::span<const uint32_t> outputs,

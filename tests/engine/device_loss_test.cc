@@ -185,7 +185,10 @@ TEST(DeviceLoss, RawLogitsFailOnceAndThenGoOn) {
   ASSERT_TRUE(h.create());
   const std::vector<int32_t> tokens = {1, 2, 3};
   uint32_t rows = 0;
-  const auto count = [&](uint32_t, std::span<const float>) { rows++; };
+  const auto count = [&](uint32_t, std::span<const float>) -> Result<void> {
+    rows++;
+    return {};
+  };
   const auto lost = h.engine->run_logits(tokens, 1, count);
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error().code, ErrorCode::kDeviceLost);

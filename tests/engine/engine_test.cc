@@ -39,6 +39,10 @@ std::vector<int32_t> letters(std::string_view text) {
   return ids;
 }
 
+Result<void> ignore_logits(uint32_t, std::span<const float>) {
+  return {};
+}
+
 TEST(Engine, AnswersAsTheScriptAloneWould) {
   Harness h;
   ASSERT_TRUE(h.create());
@@ -327,7 +331,7 @@ TEST(Engine, ALostDeviceEndsEverythingAndRefusesMore) {
   const auto refused = h.engine->submit(greedy({1}, 1));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kDeviceLost);
-  EXPECT_FALSE(h.engine->run_logits(std::vector<int32_t>{1}, 1, [](uint32_t, std::span<const float>) {}));
+  EXPECT_FALSE(h.engine->run_logits(std::vector<int32_t>{1}, 1, ignore_logits));
 }
 
 TEST(Engine, GivesEverythingBack) {
@@ -379,20 +383,29 @@ TEST(Engine, RunLogitsGivesEveryPositionForAnyChunk) {
   for (size_t i = 0; i < tokens.size(); i++) tokens[i] = int32_t(i * 7 % 50);
   for (const uint32_t chunk : {1u, 7u, 16u, 64u}) {
     uint32_t next = 0;
-    const auto result = h.engine->run_logits(tokens, chunk, [&](uint32_t position, std::span<const float> logits) {
+    const auto check = [&](uint32_t position, std::span<const float> logits) -> Result<void> {
       EXPECT_EQ(position, next++);
       std::vector<float> expected(h.vocab);
       noise_logits(std::span(tokens).first(position + 1), expected);
       EXPECT_TRUE(std::ranges::equal(logits, expected));
-    });
+      return {};
+    };
+    const auto result = h.engine->run_logits(tokens, chunk, check);
     ASSERT_TRUE(result);
     EXPECT_EQ(next, tokens.size());
   }
-  const auto ignore = [](uint32_t, std::span<const float>) {};
-  EXPECT_FALSE(h.engine->run_logits(tokens, 0, ignore));
-  EXPECT_FALSE(h.engine->run_logits(tokens, 65, ignore));
+  EXPECT_FALSE(h.engine->run_logits(tokens, 0, ignore_logits));
+  EXPECT_FALSE(h.engine->run_logits(tokens, 65, ignore_logits));
+  uint32_t rows = 0;
+  const auto full = [&](uint32_t, std::span<const float>) -> Result<void> {
+    if (++rows < 3) return {};
+    return fail(ErrorCode::kIo, "The disk is full.");
+  };
+  EXPECT_EQ(h.engine->run_logits(tokens, 2, full).error().message, "The disk is full.");
+  EXPECT_EQ(rows, 3u) << "no row comes after an error";
+  EXPECT_TRUE(h.engine->run_logits(tokens, 2, ignore_logits)) << "and the engine goes on";
   h.submit(greedy({1}, 1));
-  EXPECT_FALSE(h.engine->run_logits(tokens, 8, ignore)) << "busy";
+  EXPECT_FALSE(h.engine->run_logits(tokens, 8, ignore_logits)) << "busy";
   h.drain();
 }
 

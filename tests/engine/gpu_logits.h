@@ -36,9 +36,11 @@ inline std::vector<std::vector<float>> logits_of(const std::string& path, uint32
   for (uint32_t i = 0; i < n_tokens; ++i) tokens.push_back(static_cast<int32_t>(i * 37 % 200 + 3));
   std::vector<std::vector<float>> out(chunks.size());
   for (size_t i = 0; i < chunks.size(); ++i) {
-    const auto done = run_logits(**model, tokens, chunks[i], [&](uint32_t, std::span<const float> row) {
+    const auto keep = [&](uint32_t, std::span<const float> row) -> Result<void> {
       out[i].insert(out[i].end(), row.begin(), row.end());
-    });
+      return {};
+    };
+    const auto done = run_logits(**model, tokens, chunks[i], keep);
     EXPECT_TRUE(done) << done.error().to_string();
   }
   return out;

@@ -71,9 +71,11 @@ std::vector<float> logits(const std::string& device, const backends::BackendOpti
   for (uint32_t i = 0; i < kTokens; ++i) tokens.push_back(static_cast<int32_t>(i * 37 % 200 + 3));
   std::vector<float> out;
   for (const uint32_t chunk : {16u, 1u}) {  // both programs
-    const auto done = run_logits(**model, tokens, chunk, [&](uint32_t, std::span<const float> row) {
+    const auto keep = [&](uint32_t, std::span<const float> row) -> Result<void> {
       out.insert(out.end(), row.begin(), row.end());
-    });
+      return {};
+    };
+    const auto done = run_logits(**model, tokens, chunk, keep);
     EXPECT_TRUE(done) << done.error().to_string();
   }
   return out;

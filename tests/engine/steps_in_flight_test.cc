@@ -170,9 +170,11 @@ TEST(StepsInFlight, RawLogitsWaitForStepsThatNobodyWants) {
   h.engine->cancel(id);
   std::vector<float> expected(h.vocab);
   noise_logits(std::vector<int32_t>{4}, expected);
-  const auto result = h.engine->run_logits(std::vector<int32_t>{4}, 1, [&](uint32_t, std::span<const float> logits) {
+  const auto check = [&](uint32_t, std::span<const float> logits) -> Result<void> {
     EXPECT_TRUE(std::ranges::equal(logits, expected));
-  });
+    return {};
+  };
+  const auto result = h.engine->run_logits(std::vector<int32_t>{4}, 1, check);
   EXPECT_TRUE(result) << result.error().to_string();
   h.drain();
 }

@@ -102,25 +102,28 @@ Result<Comparison> compare_values(engine::Model& ours, engine::Model& ref, std::
 
   // As the chunks came: in each, all outputs in the order of the pairs.
   std::vector<std::vector<float>> held;
-  TRY(ours.engine->run_outputs(tokens, chunk, our_outputs, [&](uint32_t, uint32_t, std::span<const float> values) {
+  const auto hold = [&](uint32_t, uint32_t, std::span<const float> values) -> Result<void> {
     held.emplace_back(values.begin(), values.end());
-  }));
+    return {};
+  };
   size_t at = 0;
-  TRY(ref.engine->run_outputs(tokens, chunk, ref_outputs,
-                              [&](uint32_t, uint32_t position, std::span<const float> values) {
-                                const std::vector<float>& mine = held[at];
-                                const Pair& pair = pairs[at % pairs.size()];
-                                ValueDifference& difference = out.values[at % pairs.size()];
-                                for (uint32_t row = 0; size_t{row} * pair.cols < values.size(); ++row) {
-                                  const auto theirs = values.subspan(size_t{row} * pair.cols, pair.cols);
-                                  const auto ours_row = std::span(mine).subspan(size_t{row} * pair.cols, pair.cols);
-                                  add_row(difference, position + row / pair.rows_per_token, ours_row, theirs);
-                                  if (difference.value != kLogits) continue;
-                                  ++out.rows;
-                                  out.agreeing += likeliest(ours_row) == likeliest(theirs);
-                                }
-                                held[at++] = {};
-                              }));
+  const auto compare = [&](uint32_t, uint32_t position, std::span<const float> values) -> Result<void> {
+    const std::vector<float>& mine = held[at];
+    const Pair& pair = pairs[at % pairs.size()];
+    ValueDifference& difference = out.values[at % pairs.size()];
+    for (uint32_t row = 0; size_t{row} * pair.cols < values.size(); ++row) {
+      const auto theirs = values.subspan(size_t{row} * pair.cols, pair.cols);
+      const auto ours_row = std::span(mine).subspan(size_t{row} * pair.cols, pair.cols);
+      add_row(difference, position + row / pair.rows_per_token, ours_row, theirs);
+      if (difference.value != kLogits) continue;
+      ++out.rows;
+      out.agreeing += likeliest(ours_row) == likeliest(theirs);
+    }
+    held[at++] = {};
+    return {};
+  };
+  TRY(ours.engine->run_outputs(tokens, chunk, our_outputs, hold));
+  TRY(ref.engine->run_outputs(tokens, chunk, ref_outputs, compare));
   return out;
 }
 

@@ -114,6 +114,7 @@ Result<void> convert(const ConvertOptions& options) {
   const models::Export model = TRY_CTX(models::export_gguf(files), "while loading {}", options.source);
   const Plan plan(model.tensors, target);
 
+  catch_interrupts();  // so that Ctrl-C leaves no half a file
   io::GgufWriter writer = TRY(io::GgufWriter::create(options.out));
   TRY_CTX(add_metadata(writer, model, files, target), "while loading {}", options.source);
   uint64_t total = 0, done = 0;
@@ -124,7 +125,6 @@ Result<void> convert(const ConvertOptions& options) {
   plan.report_fallbacks();
   TRY(writer.write_header());
 
-  catch_interrupts();  // so that Ctrl-C leaves no half a file
   ProgressBar bar("converting");
   RowEncoder encoder(files.weights, options.threads);
   for (const Output& output : plan.outputs()) {

@@ -68,14 +68,15 @@ Result<int> logits(const LogitsOptions& options) {
   if (model_options.context == 0) model_options.context = static_cast<uint32_t>(tokens.size());
   if (options.compare) return compare_with_ref(options, model_options, tokens, engine_options);
   const OpenedModel opened = TRY(open_model(model_options, engine_options));
+  catch_interrupts();  // so that Ctrl-C leaves no half a file
   NpyWriter writer = TRY(NpyWriter::create(options.out, tokens.size(), opened.model->hparams.vocab));
   ProgressBar bar("logits");
-  Result<void> wrote;
-  TRY(engine::run_logits(*opened.model, tokens, options.model.chunk, [&](uint32_t row, std::span<const float> values) {
-    if (wrote) wrote = writer.row(values);
+  const auto take = [&](uint32_t row, std::span<const float> values) -> Result<void> {
+    if (take_interrupt()) return stopped(options.out);
     bar.update(row + 1, tokens.size());
-  }));
-  TRY(std::move(wrote));
+    return writer.row(values);
+  };
+  TRY(engine::run_logits(*opened.model, tokens, options.model.chunk, take));
   TRY(writer.finish());
   return kOk;
 }

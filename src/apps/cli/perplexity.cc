@@ -47,13 +47,15 @@ Result<void> perplexity(const PerplexityOptions& options) {
     if (bos >= 0) window.push_back(bos);
     for (size_t i = begin; i < std::min(ids.size(), begin + body); ++i) window.push_back(ids[i]);
     if (window.size() < 2) break;
-    TRY(engine::run_logits(model, window, options.model.chunk, [&](uint32_t row, std::span<const float> logits) {
-      if (row + 1 >= window.size()) return;
+    const auto take = [&](uint32_t row, std::span<const float> logits) -> Result<void> {
+      if (row + 1 >= window.size()) return {};
       const double nll = negative_log_prob(logits, window[row + 1]);
       sum += nll;
       squares += nll * nll;
       ++count;
-    }));
+      return {};
+    };
+    TRY(engine::run_logits(model, window, options.model.chunk, take));
     bar.update(begin + body, ids.size());
   }
   if (count == 0) return fail(ErrorCode::kInvalidArgument, "{} has fewer than two tokens.", options.file);

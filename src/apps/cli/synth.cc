@@ -125,6 +125,7 @@ Result<void> synth(const SynthOptions& options) {
   const Shape& shape = *TRY(find_shape(options.shape));
   const TargetFormat target = TRY(parse_target_format(options.format, /*encode=*/false));
   const std::vector<Tensor> tensors = tensors_of(shape, target);
+  catch_interrupts();  // so that Ctrl-C leaves no half a file
   io::GgufWriter writer = TRY(io::GgufWriter::create(options.out));
   TRY(add_metadata(writer, shape, target, options.seed));
   uint64_t total = 0, done = 0;
@@ -134,7 +135,6 @@ Result<void> synth(const SynthOptions& options) {
   }
   TRY(writer.write_header());
 
-  catch_interrupts();  // so that Ctrl-C leaves no half a file
   ProgressBar bar("writing");
   ThreadPool pool(0);
   const auto wrote = [&](uint64_t bytes) -> Result<void> {
