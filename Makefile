@@ -29,10 +29,11 @@ $(BUILD)/build.ninja: CMakePresets.json
 test: setup  ## every test: native, sanitizers, fuzzing 20 s each, wasm under Node, peers, lint
 	@scripts/test
 
-test-all: test  ## also what takes long: golden models on every kind of WebGPU device, single kernels, every shader
+test-all: test  ## also what takes long: golden models on every kind of WebGPU device, single kernels, every shader, 3 GB in a tab
 	@TERN_TEST_ALL=1 node --test web/dist/test/webgpu.test.js web/dist/test/shaders.test.js
 	@VK_DRIVER_FILES=$${VK_DRIVER_FILES:-$(CURDIR)/.deps/lavapipe/lvp_icd.json} TERN_TEST_ALL=1 \
 	  $(BUILD)/tests/test_engine --gtest_filter='EveryShader.*:GpuTuning.*:*GpuModels*'
+	@TERN_TEST_ALL=1 node --test tests/web/big.test.mjs
 	@VK_DRIVER_FILES=$${VK_DRIVER_FILES:-$(CURDIR)/.deps/lavapipe/lvp_icd.json} node tests/webgpu/kernels.mjs
 
 bench: build  ## matrix products by format and step size: GB/s and GOPS (bench/)

@@ -14,11 +14,14 @@ const kAround = 1 << 16;
 
 /// Bytes that are fetched ahead and not read yet.
 const kMostAhead = 24 << 20;
+/// Buffers of blocks from this size on, in multiples of it, are used again; at most so many of them wait for that.
+const kRoom = 1 << 20;
+const kRooms = 8;
 
 interface Block {
   at: number;
   size: number;
-  bytes: Uint8Array | null; // null: on its way
+  bytes: Uint8Array<ArrayBuffer> | null; // null: on its way
   used: boolean;
   here: Promise<void>; // resolves in any case
 }
@@ -30,6 +33,7 @@ export class RemoteFile implements File {
   #head = new Uint8Array(); // of the file, while it is opened
   #blocks: Block[] = []; // for the step that is tried, which may need several at once, and for those to come
   #lastRead: Block | null = null;
+  #rooms: ArrayBuffer[] = []; // of blocks that were read: garbage of this size is collected late
   #missing: { at: number; n: number; bytes: number } | null = null; // bytes: to be fetched, at least n
 
   /// Precondition: remote.ranges.
@@ -94,7 +98,11 @@ export class RemoteFile implements File {
   forget(): void {
     if (this.#opening) this.#head = new Uint8Array();
     this.#opening = false;
-    // Small tensors lie side by side in the last one.
+    for (const block of this.#blocks) {
+      if (!block.used || block === this.#lastRead) continue; // small tensors lie side by side in the last one
+      const room = block.bytes?.buffer;
+      if (room !== undefined && room.byteLength >= kRoom && this.#rooms.length < kRooms) this.#rooms.push(room);
+    }
     this.#blocks = this.#blocks.filter((block) => !block.used || block === this.#lastRead);
   }
 
@@ -102,6 +110,7 @@ export class RemoteFile implements File {
     this.#head = new Uint8Array();
     this.#blocks = [];
     this.#lastRead = null;
+    this.#rooms = [];
   }
 
   #isHead(at: number): boolean {
@@ -131,10 +140,42 @@ export class RemoteFile implements File {
     const headers = { range: `bytes=${at}-${at + bytes - 1}` };
     const response = await request((address, init) => fetch(address, init), url, { headers });
     await checkRange(response, this.#remote, at);
-    const body = await response.arrayBuffer().catch(() => {
+    const body = await readBody(response, this.#roomFor(bytes), bytes).catch(() => {
       throw new Transient("incomplete", `The connection to ${url} broke.`);
     });
-    if (body.byteLength === bytes) return new Uint8Array(body);
-    throw new TernError("incomplete", `The server sends ${body.byteLength} bytes of ${url}, asked for are ${bytes}.`);
+    if (body.length === bytes) return body;
+    throw new TernError("incomplete", `The server sends ${body.length} bytes of ${url}, asked for are ${bytes}.`);
   }
+
+  #roomFor(bytes: number): ArrayBuffer {
+    if (bytes < kRoom) return new ArrayBuffer(bytes);
+    const found = this.#rooms.findIndex(({ byteLength }) => byteLength >= bytes);
+    if (found >= 0) return this.#rooms.splice(found, 1)[0] as ArrayBuffer;
+    return new ArrayBuffer(Math.ceil(bytes / kRoom) * kRoom);
+  }
+}
+
+/// null where bodies cannot be read into buffers of one's own (Safari).
+function intoOwn(body: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamBYOBReader | null {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch {
+    return null;
+  }
+}
+
+/// At most n bytes of an answer, in `room` if that is possible.
+async function readBody(response: Response, room: ArrayBuffer, n: number): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = response.body && intoOwn(response.body);
+  if (!reader) return new Uint8Array(await response.arrayBuffer());
+  let buffer = room;
+  let length = 0;
+  for (let ended = false; !ended && length < n;) {
+    const { done, value } = await reader.read(new Uint8Array(buffer, length, n - length));
+    if (value !== undefined) buffer = value.buffer;
+    length += value?.length ?? 0;
+    ended = done;
+  }
+  await reader.cancel();
+  return new Uint8Array(buffer, 0, length);
 }
