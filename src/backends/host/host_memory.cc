@@ -2,22 +2,33 @@
 
 #include <cstdlib>
 
+#include "base/pages.h"
+
 namespace tern::backends {
 
 namespace {
 constexpr uint64_t kCacheLine = 64;
-}
+constexpr uint64_t kLarge = uint64_t{1} << 18;  // bytes of a block that gets pages of its own
+}  // namespace
 
 void HostBlock::Free::operator()(void* p) const {
-  std::free(p);
+  mapped > 0 ? unmap_pages(p, mapped) : std::free(p);
 }
 
 Result<HostBlock> HostBlock::make(uint64_t bytes, std::string_view what) {
+  HostBlock block;
+  if (bytes >= kLarge && bytes <= SIZE_MAX - kCacheLine) {
+    const auto size = static_cast<size_t>(bytes);
+    if (void* pages = map_pages(size)) {
+      block.owner_ = std::unique_ptr<void, Free>(pages, Free{size});
+      block.bytes_ = {static_cast<std::byte*>(pages), size};
+      return block;
+    }
+  }
   // calloc, because it takes fresh pages from the system without touching them, and reports failure as a value.
   void* memory = bytes <= SIZE_MAX - kCacheLine ? std::calloc(1, static_cast<size_t>(bytes + kCacheLine)) : nullptr;
   if (!memory) return fail(ErrorCode::kOutOfMemory, "There is no memory for {}: {} bytes are needed.", what, bytes);
   const uintptr_t start = (reinterpret_cast<uintptr_t>(memory) + kCacheLine - 1) / kCacheLine * kCacheLine;
-  HostBlock block;
   block.owner_.reset(memory);
   block.bytes_ = {reinterpret_cast<std::byte*>(start), static_cast<size_t>(bytes)};
   return block;

@@ -27,6 +27,7 @@ class HostBlock {
 
  private:
   struct Free {
+    size_t mapped;  // bytes of map_pages(); 0: the memory is calloc's
     void operator()(void* p) const;
   };
   std::unique_ptr<void, Free> owner_;
