@@ -67,7 +67,7 @@ async function steadyUsage(page) {
   }
 }
 
-test("storage is full: the page says what is needed and what to delete", async () => {
+test("storage is full: the page says what to delete, and opens the model without storing it", async () => {
   const context = await launchProfile({ gpu: false });
   const { page } = await preparePage(context, site.url);
   await modelReady(page);
@@ -81,7 +81,39 @@ test("storage is full: the page says what is needed and what to delete", async (
   await page.locator(".failure p").first().waitFor();
   const said = await page.locator(".failure p").first().innerText();
   assert.match(said, /The model needs 15 MB, and the browser's storage is full/);
+  assert.doesNotMatch(said, /store:/, "what programs would write is no help here");
   await shot(page, "storage-full");
   await accessible(page, "storage full");
+  await page.getByRole("button", { name: "Delete models" }).click();
+  await page.locator("dialog[open]").waitFor();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Open it without storing it" }).click();
+  await page.locator(".failure").waitFor({ state: "detached" });
+  await modelReady(page);
+  assert.equal(await ask(page, "What is 47 + 85?"), "47 + 85 = 132");
+  await context.close();
+});
+
+test("a store that holds more than it may, and not the engine: the page opens all the same", async () => {
+  const context = await launchProfile({ gpu: false });
+  const { page } = await preparePage(context, site.url);
+  await modelReady(page);
+  const session = await context.newCDPSession(page);
+  const usage = await steadyUsage(page);
+  const dropped = await page.evaluate(async () => {
+    await navigator.serviceWorker.ready;
+    let n = 0;
+    for (const name of await caches.keys()) {
+      const cache = await caches.open(name);
+      for (const { url } of await cache.keys()) if (url.endsWith(".wasm")) n += await cache.delete(url);
+    }
+    return n;
+  });
+  assert.equal(dropped, 1);
+  const quotaSize = Math.floor(usage / 2);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(site.url).origin, quotaSize });
+  await page.reload();
+  await modelReady(page);
+  assert.equal(await ask(page, "What is 47 + 85?"), "47 + 85 = 132");
   await context.close();
 });

@@ -40,7 +40,8 @@ async function answer(request: Request, url: string): Promise<Response> {
   const cached = await cache.match(url);
   if (cached === undefined) {
     const response = await fetch(request);
-    if (response.ok && isModule(url)) await cache.put(url, response.clone());
+    // A store that is full keeps no module, but the page needs it all the same, and at once.
+    if (response.ok && isModule(url)) void cache.put(url, response.clone()).catch(() => undefined);
     return response;
   }
   if (request.mode !== "navigate") return cached;

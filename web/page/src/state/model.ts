@@ -1,7 +1,7 @@
 // The model that answers: which one is open, which one is being opened and how far, and what went wrong. While another
 // one opens, the old one stays until the new one is there, unless both would not fit in memory.
 import { signal } from "@preact/signals";
-import { Models, Tern } from "@tern/web";
+import { Models, Tern, TernError } from "@tern/web";
 import type { DeviceInfo, LoadOptions, ModelInfo, Progress } from "@tern/web";
 import { fetchDemo, kDemoName } from "./demo";
 import { tell } from "./notices";
@@ -10,7 +10,7 @@ import { readLocal, settings, writeLocal } from "./settings";
 export type Source =
   | { kind: "demo" }
   | { kind: "stored"; name: string }
-  | { kind: "url"; url: string; sha256: string }
+  | { kind: "url"; url: string; sha256: string; keep?: boolean } // keep: in the browser's storage; default: yes
   | { kind: "files"; files: File[] };
 
 export interface Opening {
@@ -23,6 +23,7 @@ export interface Failure {
   source: Source;
   name: string;
   message: string;
+  full: boolean; // it could not be stored
 }
 
 const kKey = "tern.model"; // what to open at the next visit
@@ -92,7 +93,8 @@ async function load(source: Source, signal: AbortSignal): Promise<void> {
     keepable.value = source.kind === "files" ? source.files : [];
     remember(source, tern.info);
   } catch (error) {
-    if (!signal.aborted) failure.value = { source, name, message: sentence(error) };
+    const full = source.kind === "url" && error instanceof TernError && error.code === "storage";
+    if (!signal.aborted) failure.value = { source, name, message: sentence(error), full };
   } finally {
     if (opening.value?.source === source) opening.value = null;
   }
@@ -110,7 +112,8 @@ async function start(source: Source, options: LoadOptions): Promise<Tern> {
     case "stored":
       return Tern.load(source.name, options);
     case "url":
-      return Tern.load(source.url, source.sha256 === "" ? options : { ...options, sha256: source.sha256 });
+      if (source.sha256 !== "") options.sha256 = source.sha256;
+      return Tern.load(source.url, { ...options, store: source.keep ?? true });
     case "files":
       return Tern.load(source.files.length === 1 ? (source.files[0] as File) : source.files, options);
   }

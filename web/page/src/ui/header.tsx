@@ -61,7 +61,7 @@ function ModelButton() {
 function FailureNote() {
   const failed = failure.value;
   if (failed === null) return null;
-  const { source, name, message } = failed;
+  const { source, name, message, full } = failed;
   // The engine tells what went wrong, then where; its files all lie in /model.
   const [what, ...where] = message.replaceAll("/model/", "").split(" - while ");
   return (
@@ -76,8 +76,13 @@ function FailureNote() {
             Try again
           </button>
           <button type="button" class="button" onClick={() => (modelsOpen.value = true)}>
-            Choose another model
+            {full ? "Delete models" : "Choose another model"}
           </button>
+          {full && source.kind === "url" && (
+            <button type="button" class="button" onClick={() => void open({ ...source, keep: false })}>
+              Open it without storing it
+            </button>
+          )}
         </div>
       </div>
       <IconButton icon="close" label="Dismiss" onClick={() => (failure.value = null)} />
