@@ -1,6 +1,6 @@
 // Sending, stopping, trying again and editing. One answer is written at a time; its text grows in `live`, which alone
 // changes with every token, and joins its conversation at the end.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { TernError } from "@tern/web";
 import type { FinishReason, GenerateOptions, Piece, Tern } from "@tern/web";
 import { conversations, current, ensureCurrent, newId, setMessages } from "./conversations";
@@ -16,11 +16,15 @@ export interface Live {
   phase: "loading" | "reading" | "writing";
 }
 
-const kShowMs = 40; // between two states of a growing answer
+const kShowMs = 50; // between two states of a growing answer
 const kHiddenMs = 250; // the same in a tab that nobody sees
 const kSaveMs = 2000; // a closed tab loses at most this much of an answer
 
 export const live = signal<Live | null>(null);
+// What most of the page needs to know of it, which does not change with every token.
+export const isAnswering = computed(() => live.value !== null);
+export const livePhase = computed(() => live.value?.phase ?? null);
+export const liveConversation = computed(() => live.value?.conversation ?? null);
 export const announcement = signal(""); // for screen readers
 
 let abort: AbortController | null = null;
@@ -119,8 +123,8 @@ async function write(
   }
 }
 
-/// Text that is shown at most 25 times a second, however fast it comes: at 260 tokens/s a frame costs the main thread
-/// about 4 ms, so showing it in every frame takes three times as much per token and reads no better.
+/// Text that is shown at most 20 times a second, however fast it comes: a frame costs the main thread 1.5 to 2 ms, most
+/// of it painting, so showing it in every frame takes three times as much per token and reads no better.
 class ShownText {
   text = "";
   #show: (text: string) => void;

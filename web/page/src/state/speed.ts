@@ -3,8 +3,8 @@ import { signal } from "@preact/signals";
 import type { Stats } from "@tern/web";
 import { device, info, model } from "./model";
 
-export const kIntervalMs = 100;
-const kKept = 300; // intervals: 30 seconds of writing
+export const kIntervalMs = 200;
+const kKept = 150; // intervals: 30 seconds of writing
 const kWindowMs = 500; // that one value looks back
 
 export const rates = signal<number[]>([]); // tokens per second, oldest first

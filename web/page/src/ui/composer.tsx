@@ -1,7 +1,7 @@
 // Where one writes. Enter sends, Shift+Enter starts a line, Escape stops.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { live, send, stop } from "../state/chat";
+import { isAnswering, send, stop } from "../state/chat";
 import { currentId } from "../state/conversations";
 import { IconButton } from "./controls";
 
@@ -10,7 +10,7 @@ const kMaxHeight = 220; // pixels
 
 export function Composer() {
   const box = useRef<HTMLTextAreaElement>(null);
-  const busy = live.value !== null;
+  const busy = isAnswering.value;
   useEffect(() => {
     if (matchMedia("(pointer: fine)").matches) box.current?.focus();
   }, [currentId.value]);

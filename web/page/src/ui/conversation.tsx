@@ -1,7 +1,7 @@
 // The messages of the shown conversation, kept at their end while an answer grows unless the reader scrolled up; and
 // what stands there before the first one.
-import { useEffect, useRef } from "preact/hooks";
-import { live, send } from "../state/chat";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { liveConversation, send } from "../state/chat";
 import { current, currentId } from "../state/conversations";
 import { info, opening } from "../state/model";
 import { kDemoFile } from "../state/demo";
@@ -14,24 +14,25 @@ export function ConversationView() {
   const scroller = useRef<HTMLDivElement>(null);
   const follow = useRef(true);
   const messages = current.value?.messages ?? [];
-  const answer = live.value?.conversation === currentId.value ? live.value : null;
+  const answering = liveConversation.value !== null && liveConversation.value === currentId.value;
   // An answer saved on its way lies in the conversation too.
-  const shown = answer !== null && messages.at(-1)?.role === "assistant" ? messages.slice(0, -1) : messages;
-  useEffect(() => {
+  const shown = answering && messages.at(-1)?.role === "assistant" ? messages.slice(0, -1) : messages;
+  useLayoutEffect(() => {
     follow.current = true;
   }, [currentId.value, messages.length]);
-  useEffect(() => {
+  const toEnd = () => {
     const box = scroller.current;
     if (box === null || !follow.current) return;
-    box.scrollTop = shown.length === 0 && answer === null ? 0 : box.scrollHeight;
-  });
+    box.scrollTop = shown.length === 0 && !answering ? 0 : box.scrollHeight;
+  };
+  useLayoutEffect(toEnd);
   const onScroll = () => {
     const box = scroller.current;
     if (box !== null) follow.current = box.scrollHeight - box.scrollTop - box.clientHeight < kNearEnd;
   };
   return (
     <div class="scroller" ref={scroller} onScroll={onScroll} tabIndex={-1}>
-      {shown.length === 0 && answer === null ? (
+      {shown.length === 0 && !answering ? (
         <Welcome />
       ) : (
         <div class="column messages">
@@ -42,7 +43,7 @@ export function ConversationView() {
               <Answer key={message.id} message={message} />
             ),
           )}
-          {answer !== null && <LiveAnswer answer={answer} />}
+          {answering && <LiveAnswer onGrow={toEnd} />}
         </div>
       )}
     </div>

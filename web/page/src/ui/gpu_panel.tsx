@@ -2,7 +2,7 @@
 // in which they run, and by kind of kernel.
 import { signal } from "@preact/signals";
 import type { Profile, ProfileStep } from "@tern/web";
-import { live } from "../state/chat";
+import { isAnswering } from "../state/chat";
 import { device, info, model } from "../state/model";
 import { milliseconds, plural } from "./format";
 
@@ -31,7 +31,7 @@ async function measure(): Promise<void> {
 export function GpuPanel() {
   const result = measured.value?.model === info.value?.name ? measured.value : null;
   if (device.value?.kind === "cpu") return <NotHere why={device.value.why} />;
-  const busy = measuring.value || live.value !== null || info.value === null;
+  const busy = measuring.value || isAnswering.value || info.value === null;
   return (
     <>
       <p>

@@ -1,24 +1,33 @@
 // Markdown as elements. marked parses it to tokens; each becomes elements with text inside, and nothing is ever parsed
 // as HTML: tags in an answer are shown as the text they are, pictures are links, and links go to http(s) and mail only.
-import { Lexer } from "marked";
 import type { MarkedToken, Token, Tokens } from "marked";
+import { Component } from "preact";
 import type { ComponentChildren } from "preact";
+import { lex, lexGrown } from "../markdown_blocks";
 import { memo } from "./memo";
 import { decodeEntities } from "./entities";
 import { CopyButton } from "./controls";
 
-const kOptions = { gfm: true, breaks: true }; // a line break of the model's is meant as one
-
 /// Blocks whose source has not changed keep their elements: while an answer grows, only its last block is built anew.
-export function Markdown({ text }: { text: string }) {
-  const blocks = new Lexer(kOptions).lex(text);
-  return (
-    <div class="markdown">
-      {blocks.map((block, i) => (
-        <Block key={i} source={block.raw} token={block as MarkedToken} />
-      ))}
-    </div>
-  );
+export class Markdown extends Component<{ text: string }> {
+  #text = "";
+  #blocks: Token[] = [];
+
+  override shouldComponentUpdate(next: Readonly<{ text: string }>): boolean {
+    return next.text !== this.props.text;
+  }
+
+  override render({ text }: { text: string }): ComponentChildren {
+    this.#blocks = text.startsWith(this.#text) ? lexGrown(this.#blocks, text) : lex(text);
+    this.#text = text;
+    return (
+      <div class="markdown">
+        {this.#blocks.map((block, i) => (
+          <Block key={i} source={block.raw} token={block as MarkedToken} />
+        ))}
+      </div>
+    );
+  }
 }
 
 const Block = memo(

@@ -1,7 +1,6 @@
 // One message: a question with its editor, or an answer with what it took.
-import { useEffect, useRef, useState } from "preact/hooks";
-import { edit, live, regenerate } from "../state/chat";
-import type { Live } from "../state/chat";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { edit, isAnswering, live, regenerate } from "../state/chat";
 import type { AnswerStats, ChatMessage } from "../state/types";
 import { splitThoughts } from "../thoughts";
 import { CopyButton, IconButton } from "./controls";
@@ -17,7 +16,7 @@ export function Question({ message }: { message: ChatMessage }) {
     <article class="message question" aria-label="You">
       <div class="bubble">{message.text}</div>
       <div class="actions">
-        <IconButton icon="pencil" label="Edit" disabled={live.value !== null} onClick={() => setEditing(true)} />
+        <IconButton icon="pencil" label="Edit" disabled={isAnswering.value} onClick={() => setEditing(true)} />
         <CopyButton text={message.text} label="Copy message" />
       </div>
     </article>
@@ -77,7 +76,7 @@ export function Answer({ message }: { message: ChatMessage }) {
         <IconButton
           icon="again"
           label="Another answer"
-          disabled={live.value !== null}
+          disabled={isAnswering.value}
           onClick={() => regenerate(message.id)}
         />
         {stats !== undefined && <Took stats={stats} />}
@@ -115,7 +114,11 @@ function Took({ stats }: { stats: AnswerStats }) {
 
 const kPhases = { loading: "Waiting for the model to open", reading: "Reading", writing: "Writing" };
 
-export function LiveAnswer({ answer }: { answer: Live }) {
+/// The one thing that changes with every token. onGrow: called when it has, before the page is painted.
+export function LiveAnswer({ onGrow }: { onGrow: () => void }) {
+  const answer = live.value;
+  useLayoutEffect(onGrow);
+  if (answer === null) return null;
   return (
     <article class="message answer live" aria-label="The answer being written" aria-busy="true">
       {answer.text === "" ? (

@@ -1,6 +1,6 @@
 // Tokens per second as they come, what the last answer took, where the memory goes, and which device computes.
 import { useEffect } from "preact/hooks";
-import { live } from "../state/chat";
+import { isAnswering, livePhase } from "../state/chat";
 import { current } from "../state/conversations";
 import { device, info } from "../state/model";
 import { kIntervalMs, memoryParts, rates, refreshStats, stats } from "../state/speed";
@@ -8,12 +8,12 @@ import type { AnswerStats } from "../state/types";
 import { Chart } from "./chart";
 import { bytes, milliseconds, rate } from "./format";
 
-const kFewest = 50; // values that the chart has room for
+const kFewest = 25; // values that the chart has room for
 
 export function SpeedPanel() {
   useEffect(() => {
     void refreshStats();
-    const timer = setInterval(() => void (live.value !== null && refreshStats()), 1000);
+    const timer = setInterval(() => void (isAnswering.value && refreshStats()), 1000);
     return () => clearInterval(timer);
   }, [info.value]);
   const last = current.value?.messages.findLast((message) => message.stats !== undefined)?.stats;
@@ -33,7 +33,7 @@ export function SpeedPanel() {
 
 function Rates() {
   const now = rates.value.at(-1);
-  const writing = live.value?.phase === "writing";
+  const writing = livePhase.value === "writing";
   const places = Math.max(kFewest, rates.value.length);
   const value = now === undefined ? "–" : rate(now);
   return (
