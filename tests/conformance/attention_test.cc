@@ -95,7 +95,8 @@ TEST_P(Conformance, AttentionOverSeveralBlocks) {
     uint32_t page_tokens;
   };
   for (const Case& c : {Case{{4, 1, 32}, KvFormat::kF16, 32}, Case{{2, 2, 64}, KvFormat::kQ8_0, 32},
-                        Case{{4, 2, 16, 300, 30.0f}, KvFormat::kF32, 24}}) {
+                        Case{{4, 1, 64}, KvFormat::kF16, 32}, Case{{6, 2, 128}, KvFormat::kQ8_0, 16},
+                        Case{{2, 1, 64, 300}, KvFormat::kF16, 48}, Case{{4, 2, 16, 300, 30.0f}, KvFormat::kF32, 24}}) {
     constexpr uint32_t kPositions = 530;
     const Model model = attention_model(c.shape, c.format, c.page_tokens, kPositions);
     Player expected(ref(), model, /*fuse=*/false);
