@@ -1,7 +1,4 @@
-// A Blob (a dropped file, a download that could not be stored), read synchronously, which only workers may, or as a
-// stream. A synchronous read makes a buffer of its own each time, whose garbage grew to 300 MB for a model of 3 GB.
-import { asTernError, TernError } from "./errors.js";
-import { RangedFile, readInto } from "./ranged_file.js";
+// A Blob (a dropped file, a download that could not be stored) read synchronously, which only workers may.
 import type { File } from "./wasi.js";
 
 interface SyncReader {
@@ -27,25 +24,5 @@ export class BlobFile implements File {
 
   close(): void {
     // nothing is held
-  }
-}
-
-export class StreamedBlob extends RangedFile {
-  #name: string;
-  #blob: Blob;
-
-  constructor(name: string, blob: Blob) {
-    super(name, blob.size);
-    this.#name = name;
-    this.#blob = blob;
-  }
-
-  protected override async fetch(at: number, n: number, room: ArrayBuffer): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = await readInto(this.#blob.slice(at, at + n), room, n).catch((error: unknown) => {
-      const { message } = asTernError(error, "storage");
-      throw new TernError("storage", `${this.#name} cannot be read: ${message}`, { cause: error });
-    });
-    if (bytes.length === n) return bytes;
-    throw new TernError("storage", `${this.#name} ended at byte ${at + bytes.length} of ${this.size}. Was it changed?`);
   }
 }

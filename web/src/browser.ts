@@ -1,20 +1,20 @@
 // The Environment of a browser's worker: navigator.gpu, tern.wasm beside the package, files, the store and downloads.
 //
-//   File, Blob                       -> StreamedBlob                 slices, when they are wanted
+//   File, Blob                       -> BlobFile                     slices, read when they are wanted
 //   name of a stored model           -> StoredFile                   OPFS
 //   URL -> keep() -> OPFS            -> StoredFile                   loaded once, then offline
 //   URL, nothing may be stored       -> RemoteFile                   ranges, straight to the GPU
-//   URL, nor does the server do them -> StreamedBlob of the whole answer, which browsers keep on disk when it is large
+//   URL, nor does the server do them -> BlobFile of the whole answer, which browsers keep on disk when it is large
 import type { LoadTimes, Source, WorkerLoadOptions } from "./api.js";
 import { holdLock } from "./alive.js";
-import { BlobFile, StreamedBlob } from "./blob_file.js";
+import { BlobFile } from "./blob_file.js";
 import { asTernError, TernError } from "./errors.js";
 import type { Environment, LoadedModule, OnProgress, OpenSource } from "./host.js";
 import { checkBeginning, probe, request } from "./http.js";
+import type { Remote } from "./http.js";
 import { checkSum, fileNameOf, keep, partsOf } from "./keep.js";
 import { modelFolder, pathOf } from "./model_files.js";
 import { chooseModule, findFeatures } from "./modules.js";
-import type { RangedFile } from "./ranged_file.js";
 import { RemoteFile } from "./remote_file.js";
 import { Store } from "./store.js";
 import { openStored } from "./stored_files.js";
@@ -56,18 +56,6 @@ function openFiles(files: ReadonlyMap<string, EngineFile>): OpenSource {
   return { files: modelFolder(files), path: pathOf([...files.keys()]), stored: null, close };
 }
 
-function openRanged(parts: ReadonlyMap<string, RangedFile>): OpenSource {
-  const open = openFiles(parts);
-  open.files.fill = async () => {
-    const filled = await Promise.all([...parts.values()].map((part) => part.fill()));
-    return filled.includes(true);
-  };
-  open.files.filled = () => {
-    for (const part of parts.values()) part.forget();
-  };
-  return open;
-}
-
 function* piecesOf(blob: Blob): Generator<Uint8Array, void, void> {
   const file = new BlobFile(blob);
   const buffer = new Uint8Array(4 << 20);
@@ -92,7 +80,20 @@ function openBlobs(
     checkSum(piecesOf(first.blob), first.blob.size, sha256, first.name, onProgress);
     times.read = performance.now() - start;
   }
-  return openRanged(new Map(blobs.map(({ name, blob }) => [name, new StreamedBlob(name, blob)])));
+  return openFiles(new Map(blobs.map(({ name, blob }) => [name, new BlobFile(blob)])));
+}
+
+function openRemotes(remotes: Remote[]): OpenSource {
+  const parts = new Map(remotes.map((remote) => [fileNameOf(remote.url), new RemoteFile(remote)]));
+  const open = openFiles(parts);
+  open.files.fill = async () => {
+    const filled = await Promise.all([...parts.values()].map((part) => part.fill()));
+    return filled.includes(true);
+  };
+  open.files.filled = () => {
+    for (const part of parts.values()) part.forget();
+  };
+  return open;
 }
 
 /// Nothing is stored.
@@ -106,7 +107,7 @@ async function openUrl(
   const remotes = await Promise.all(partsOf(url).map((part) => probe(fetcher, part, null)));
   if (options.sha256 === null && remotes.every((remote) => remote.ranges)) {
     times.download = performance.now() - start;
-    return openRanged(new Map(remotes.map((remote) => [fileNameOf(remote.url), new RemoteFile(remote)])));
+    return openRemotes(remotes);
   }
   const total = remotes.reduce((sum, remote) => sum + (remote.bytes ?? 0), 0);
   const blobs: { name: string; blob: Blob }[] = [];
