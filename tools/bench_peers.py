@@ -57,7 +57,8 @@ class Tern:
                                         "--ignore-eos", "-t", threads, "--json"]))
             return {"seconds": time.perf_counter() - begin, "load_s": out["load_s"],
                     "peak_rss_mb": out["peak_rss_bytes"] / 1e6}
-        work = ["-p", row.n, "-n", 1] if row.what == "prefill" else ["-p", 8, "-n", row.n + 1, "--depth", row.depth]
+        # Two tokens: then weights are repacked before the clock runs, as llama.cpp does while it loads.
+        work = ["-p", row.n, "-n", 2] if row.what == "prefill" else ["-p", 8, "-n", row.n + 1, "--depth", row.depth]
         out = json.loads(output_of([self.path, "bench", model, *work, "-b", row.batch, "-r", 1, "-t", threads, "--kv",
                                     row.kv, "--json"]))[0]
         rate = out["prefill_tok_s" if row.what == "prefill" else "decode_tok_s"]
