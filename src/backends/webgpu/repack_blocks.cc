@@ -1,17 +1,20 @@
 #include "backends/webgpu/repack_blocks.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
+
 #include "backends/webgpu/planes.h"
+#include "base/half.h"
 #include "formats/bytes.h"
-#include "formats/k_scales.h"
 
 namespace tern::backends::webgpu {
 
 namespace {
 
-using formats::load, formats::load_f16, formats::load_i8, formats::load_u8, formats::store, formats::store_f16;
+using formats::load, formats::load_f16, formats::store;
 
 constexpr uint64_t kLowNibbles = 0x0f0f0f0f0f0f0f0f;
-constexpr uint64_t kHighNibbles = ~kLowNibbles;
 
 /// The same byte eight times.
 constexpr uint64_t bytes_of(uint8_t byte) {
@@ -59,27 +62,38 @@ void repack_five_bits(const std::byte* row, uint32_t cols, std::byte* codes, std
   }
 }
 
-/// Scales and minimums of Q4_K and Q5_K, multiplied out as decode_block() does.
+/// Sixteen bytes: loops over them are one instruction where there are vectors.
+using Sixteen = std::array<uint8_t, 16>;
+
+/// Scales and minimums of Q4_K and Q5_K (k_scales.h), multiplied out as decode_block() does.
 void store_k_pairs(const std::byte* block, std::byte* scales) {
-  const float d = load_f16(block), d_min = load_f16(block + 2);
-  for (int j = 0; j < 8; ++j) {
-    const formats::KScale k = formats::load_k_scale(block + 4, j);
-    store_f16(scales + j * 4, d * static_cast<float>(k.scale));
-    store_f16(scales + j * 4 + 2, -(d_min * static_cast<float>(k.min)));
-  }
+  constexpr uint32_t kSix = 0x3f3f3f3f, kFour = 0x0f0f0f0f, kHigh = 0x30303030;
+  const auto a = load<uint32_t>(block + 4), b = load<uint32_t>(block + 8), c = load<uint32_t>(block + 12);
+  const std::array<uint32_t, 4> words{a & kSix, (c & kFour) | (a >> 2 & kHigh), b & kSix,
+                                      (c >> 4 & kFour) | (b >> 2 & kHigh)};
+  const auto bytes = std::bit_cast<Sixteen>(words);  // scales, then minimums
+  std::array<float, 16> factors;
+  std::fill_n(factors.begin(), 8, load_f16(block));
+  std::fill_n(factors.begin() + 8, 8, -load_f16(block + 2));
+  std::array<uint16_t, 16> halves, pairs;
+  for (size_t j = 0; j < 16; ++j) halves[j] = f32_to_f16(factors[j] * static_cast<float>(bytes[j]));
+  for (size_t j = 0; j < 16; ++j) pairs[j] = halves[j / 2 + j % 2 * 8];
+  store(scales, pairs);
 }
 
 void repack_q4_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byte* scales) {
   for (uint32_t b = 0; b < cols / 256; ++b, row += 144, scales += 32) {
     store_k_pairs(row, scales);
     for (uint32_t p = 0; p < 4; ++p, codes += 32) {
-      for (uint32_t i = 0; i < 2; ++i) {
-        // Bytes of the file pair weights 32 apart, those of planes 16 apart.
-        const auto first = load<uint64_t>(row + 16 + p * 32 + i * 8),
-                   second = load<uint64_t>(row + 32 + p * 32 + i * 8);
-        store(codes + i * 8, (first & kLowNibbles) | (second & kLowNibbles) << 4);
-        store(codes + 16 + i * 8, (first >> 4 & kLowNibbles) | (second & kHighNibbles));
+      // Bytes of the file pair weights 32 apart, those of planes 16 apart.
+      const auto first = load<Sixteen>(row + 16 + p * 32), second = load<Sixteen>(row + 32 + p * 32);
+      Sixteen low, high;
+      for (size_t i = 0; i < 16; ++i) {
+        low[i] = static_cast<uint8_t>((first[i] & 15) | second[i] << 4);
+        high[i] = static_cast<uint8_t>(first[i] >> 4 | (second[i] & 0xf0));
       }
+      store(codes, low);
+      store(codes + 16, high);
     }
   }
 }
@@ -98,32 +112,31 @@ void repack_q5_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byt
   }
 }
 
-/// 32 codes of six bits, eight to a word, as a group of the family q6.
-void store_six_bits(const uint64_t (&codes)[4], std::byte* low, std::byte* high) {
-  for (uint32_t i = 0; i < 2; ++i) {
-    store(low + i * 8, (codes[i] & kLowNibbles) | (codes[i + 2] & kLowNibbles) << 4);
-    const uint64_t first = codes[2 * i] >> 4 & bytes_of(3), second = codes[2 * i + 1] >> 4 & bytes_of(3);
-    const uint64_t four = first | second << 4;  // words 0 and 2 of the half below, 1 and 3 above
-    store(high + i * 4, static_cast<uint32_t>(four | four >> 30));
-  }
-}
-
 void repack_q6_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byte* scales) {
   std::byte* high_out = codes + q6_high(cols);
   for (uint32_t b = 0; b < cols / 256; ++b, row += 210, scales += 32) {
     const float d = load_f16(row + 208);
-    for (uint32_t j = 0; j < 16; ++j) {
-      store_f16(scales + j * 2, d * static_cast<float>(load_i8(row + 192 + j)));
-    }
+    const auto by = load<std::array<int8_t, 16>>(row + 192);
+    std::array<uint16_t, 16> scale;
+    for (size_t j = 0; j < 16; ++j) scale[j] = f32_to_f16(d * static_cast<float>(by[j]));
+    store(scales, scale);
     for (uint32_t h = 0; h < 2; ++h) {
       for (uint32_t g = 0; g < 4; ++g, codes += 16, high_out += 8) {
-        uint64_t group[4];
-        for (uint32_t i = 0; i < 4; ++i) {
-          const auto low = load<uint64_t>(row + h * 64 + g % 2 * 32 + i * 8) >> g / 2 * 4;
-          const auto high = load<uint64_t>(row + 128 + h * 32 + i * 8) >> 2 * g;
-          group[i] = (low & kLowNibbles) | (high & bytes_of(3)) << 4;
+        const std::byte* low = row + h * 64 + g % 2 * 32;
+        const auto first = load<Sixteen>(low), second = load<Sixteen>(low + 16);
+        const uint32_t shift = g / 2 * 4;
+        Sixteen nibbles;
+        for (size_t i = 0; i < 16; ++i) {
+          nibbles[i] = static_cast<uint8_t>((first[i] >> shift & 15) | (second[i] >> shift & 15) << 4);
         }
-        store_six_bits(group, codes, high_out);
+        store(codes, nibbles);
+        for (uint32_t i = 0; i < 2; ++i) {
+          const std::byte* high = row + 128 + h * 32 + i * 16;
+          const uint64_t a = load<uint64_t>(high) >> 2 * g & bytes_of(3);
+          const uint64_t b = load<uint64_t>(high + 8) >> 2 * g & bytes_of(3);
+          const uint64_t four = a | b << 4;  // words 0 and 2 of the half below, 1 and 3 above
+          store(high_out + i * 4, static_cast<uint32_t>(four | four >> 30));
+        }
       }
     }
   }
