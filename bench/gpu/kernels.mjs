@@ -26,6 +26,7 @@ import {
   PAGE,
   SHAPES,
   SPLITS,
+  attentionTeams,
   cachePages,
   matrix,
   params,
@@ -218,9 +219,10 @@ async function decode(family, most, shared) {
     );
     await add(
       'attention',
-      ['splits', 'cache_f16', 'attention_split'],
+      ['splits', 'cache_f16', SG_MIN === SG_MAX ? 'attention_teams' : 'attention_split'],
       {
         ...team,
+        ...attentionTeams(m.headDim, m.heads / m.kvHeads),
         WG: 256,
         ...heads,
         GQ: m.heads / m.kvHeads,

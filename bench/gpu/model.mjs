@@ -1,5 +1,5 @@
 // The Llama-3-8B of the benchmarks: its shapes, random weights in planes, the params block.
-import { buffer, fill, queue, software } from './gpu.mjs';
+import { SG_MIN, buffer, fill, queue, software } from './gpu.mjs';
 
 export const MODEL = software
   ? { hidden: 256, heads: 8, kvHeads: 2, headDim: 32, ff: 512, vocab: 1024, layers: 2 }
@@ -74,5 +74,20 @@ export function setParams(t, kv) {
   queue.writeBuffer(params, 0, words);
 }
 export const cachePages = software ? 64 : 512; // of a layer
+
+/// What attention_teams.wgsl is told more than attention_split.wgsl, as src/backends/webgpu/fused_model.cc does.
+export function attentionTeams(hd, gq) {
+  const pieces = hd / 8,
+    abreast = Math.max(1, SG_MIN / pieces),
+    sets = Math.max(1, pieces / SG_MIN),
+    ofHead = (256 / SG_MIN) * hd * 4;
+  return {
+    SETS: sets,
+    PLACES: hd / 32 / sets,
+    SHARES: Math.log2(SG_MIN / 4),
+    FOLDS: Math.log2(abreast),
+    PASS: Math.min(gq, Math.max(1, Math.floor(8192 / ofHead))),
+  };
+}
 
 export const q8Bytes = (t, k) => t * 16 * (2 * (k / 32) + Math.ceil(k / 64) + Math.ceil(k / 128));

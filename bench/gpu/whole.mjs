@@ -1,6 +1,19 @@
 // Whole prefills and batches as src/backends/webgpu/fused_prefill.cc lays them out.
-import { buffer, fill, software, step, time, upload } from './gpu.mjs';
-import { MODEL, PAGE, P, SHAPES, SPLITS, cachePages, matrix, params, q8Bytes, qkvRows, setParams } from './model.mjs';
+import { SG_MAX, SG_MIN, buffer, fill, software, step, time, upload } from './gpu.mjs';
+import {
+  MODEL,
+  PAGE,
+  P,
+  SHAPES,
+  SPLITS,
+  attentionTeams,
+  cachePages,
+  matrix,
+  params,
+  q8Bytes,
+  qkvRows,
+  setParams,
+} from './model.mjs';
 import { KINDS, TILES, attention, attentionConsts, gemm, heads, parts, perKv, put, setPrompt, team } from './tiles.mjs';
 
 /// The dispatches of a whole step of t tokens; `batch`: single tokens, whose caches are split, else prompts.
@@ -72,8 +85,16 @@ async function wholeStep(kind, model, t, batch) {
     if (batch) {
       await add(
         'attention',
-        ['team_subgroup', 'splits', 'cache_f16', 'attention_split'],
-        { ...attentionConsts, ...team, WG: 256, SPLITS, LOADS: m.headDim / 32, ROUNDS: Math.ceil(perKv / 4) },
+        ['team_subgroup', 'splits', 'cache_f16', SG_MIN === SG_MAX ? 'attention_teams' : 'attention_split'],
+        {
+          ...attentionConsts,
+          ...attentionTeams(m.headDim, perKv),
+          ...team,
+          WG: 256,
+          SPLITS,
+          LOADS: m.headDim / 32,
+          ROUNDS: Math.ceil(perKv / 4),
+        },
         { 0: q, 1: l.k, 2: params, 3: l.v, 4: o, 5: ml },
         [m.kvHeads, SPLITS, t],
       );

@@ -135,6 +135,46 @@ std::set<std::string> kernels(const Kind& kind, uint32_t tokens, const graph::Ta
   return out;
 }
 
+/// The shaders of a step of one token whose names begin with `name`, for subgroups of these sizes.
+std::vector<std::string> shaders(std::string_view name, uint32_t least, uint32_t most) {
+  graph::Target target = packed_dot();
+  target.gpu.subgroups = true;
+  target.gpu.subgroup_min = least;
+  target.gpu.subgroup_max = most;
+  graph::Graph graph = model(2, {});
+  EXPECT_TRUE(graph::run_passes(graph, target));
+  const auto plan = lower(graph, {.max_tokens = 128, .max_rows = 64, .max_seqs = 64}, target);
+  EXPECT_TRUE(plan) << plan.error().to_string();
+  std::vector<std::string> out;
+  const graph::PlanProgram program = plan->program(1);
+  for (uint32_t s = 0; s < program.n_steps; ++s) {
+    const graph::PlanPipeline& pipeline = plan->pipelines[plan->steps[program.first_step + s].pipeline];
+    if (pipeline.name.starts_with(name)) out.push_back(pipeline.source);
+  }
+  EXPECT_FALSE(out.empty()) << name;
+  return out;
+}
+
+/// Dawn counts the turns of every other loop in 64 bits, with a branch, wherever bounds are checked.
+TEST(FusedDecode, LoopsAreOfTheKindThatDawnKnowsToEnd) {
+  for (const std::string_view name : {"attention_split", "embed_q8"}) {
+    for (const std::string& source : shaders(name, 32, 32)) {
+      for (size_t at = source.find("for ("); at != std::string::npos; at = source.find("for (", at + 1)) {
+        const std::string loop = source.substr(at, source.find('{', at) - at);
+        EXPECT_TRUE(loop.ends_with("++) ")) << loop;
+      }
+    }
+  }
+}
+
+TEST(FusedDecode, SubgroupsOfOneSizeAttendEachForItself) {
+  const auto by_teams = [](uint32_t least, uint32_t most) {
+    return shaders("attention_split", least, most)[0].find("fn attend(") != std::string::npos;
+  };
+  for (const uint32_t lanes : {8u, 16u, 32u, 64u}) EXPECT_TRUE(by_teams(lanes, lanes)) << lanes;
+  EXPECT_FALSE(by_teams(8, 32)) << "which of them it will be is not known";
+}
+
 /// Hidden states that nobody asks for cost no dispatch.
 TEST(FusedDecode, StepsWithoutPoolsSkipThem) {
   graph::Graph graph = model(2, {});

@@ -46,7 +46,7 @@ View q8_blocks(Emitter& emitter, graph::Dim rows, uint32_t cols) {
 namespace {
 
 bool has_team(const graph::GpuFacts& gpu) {
-  return gpu.subgroups && gpu.subgroup_max <= 64;
+  return gpu.subgroups && gpu.subgroup_min >= 4 && gpu.subgroup_max <= 64;
 }
 
 }  // namespace

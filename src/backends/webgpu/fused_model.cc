@@ -1,6 +1,8 @@
 #include "backends/webgpu/fused_model.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
 
 #include "backends/webgpu/fast_linear.h"
 
@@ -138,14 +140,40 @@ Result<void> emit_rows_qkv(Emitter& e, const FusedLayer& layer, const RowsQkv& h
   return e.dispatch(layer.rope, d);
 }
 
+namespace {
+
+constexpr uint32_t kAttentionThreads = 256;
+
+/// How lanes share the work in attention_teams.wgsl.
+struct AttentionTeams {
+  uint32_t sets, places, shares, folds, pass;
+};
+
+/// Nothing where the size of subgroups varies, a lane had more sums than registers hold, or a CPU plays GPU, whose
+/// compiler takes half a minute for it.
+std::optional<AttentionTeams> attention_teams(const graph::GpuFacts& gpu, uint32_t head_dim, uint32_t per_kv) {
+  const uint32_t lanes = gpu.subgroup_min, pieces = head_dim / 8;
+  if (!gpu.subgroups || lanes != gpu.subgroup_max || lanes > 64 || gpu.software) return {};
+  const uint32_t abreast = std::max(1u, lanes / pieces), sets = std::max(1u, pieces / lanes);
+  const uint32_t teams = kAttentionThreads / lanes, head_bytes = head_dim * 4, heads = div_up(per_kv, 4) * 4;
+  const uint32_t pass = std::clamp(8192 / (teams * head_bytes), 1u, per_kv);
+  const uint32_t bytes = heads * head_bytes + teams * (pass * head_bytes + heads * 8 + 4);
+  if (heads * sets > 16 || bytes > gpu.max_workgroup_bytes) return {};
+  const auto log2 = [](uint32_t n) { return static_cast<uint32_t>(std::countr_zero(n)); };
+  return AttentionTeams{sets, head_dim / 32 / sets, log2(lanes / 4), log2(abreast), pass};
+}
+
+}  // namespace
+
 Result<void> emit_attention_split(Emitter& e, const FusedLayer& layer, const View& q, const View& part_o,
                                   const View& part_ml) {
   const auto& attrs = e.graph().attrs<graph::AttentionAttrs>(layer.attention);
   Dispatch d{.name = "attention_split"};
-  add_team(e, d, 256);
-  d.files.insert(d.files.end(), {"splits", cache_reader(e), "attention_split"});
-  add_block_params(e, d.constants);
+  add_team(e, d, kAttentionThreads);
   const uint32_t per_kv = attrs.n_heads / attrs.n_kv_heads;
+  const auto teams = attention_teams(e.target().gpu, attrs.head_dim, per_kv);
+  d.files.insert(d.files.end(), {"splits", cache_reader(e), teams ? "attention_teams" : "attention_split"});
+  add_block_params(e, d.constants);
   d.constants.add("HD", attrs.head_dim);
   d.constants.add("KV_HEADS", attrs.n_kv_heads);
   d.constants.add("PAGE", e.key().page_tokens);
@@ -156,6 +184,13 @@ Result<void> emit_attention_split(Emitter& e, const FusedLayer& layer, const Vie
   d.constants.add("ROUNDS", div_up(per_kv, 4));
   d.constants.add("SCALE", attrs.scale);
   d.constants.add("SOFTCAP", attrs.softcap);
+  if (teams) {
+    d.constants.add("SETS", teams->sets);
+    d.constants.add("PLACES", teams->places);
+    d.constants.add("SHARES", teams->shares);
+    d.constants.add("FOLDS", teams->folds);
+    d.constants.add("PASS", teams->pass);
+  }
   d.binds = {reads(q.ref),
              reads(Emitter::keys(attrs.layer)),
              reads(Emitter::params()),
