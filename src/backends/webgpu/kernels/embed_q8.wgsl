@@ -13,19 +13,23 @@ fn kernel(wid: vec3<u32>, t: u32) {
   var id = u32(word);
   if (word < 0) { id = state[u32(-1 - word)]; }
   id = min(id, VOCAB - 1u);
-  for (var i = t; i < ROT / 2u; i += WG) { rope[token * (ROT / 2u) + i] = MAGNITUDE * cos_sin(pos, freqs[i]); }
+  for (var turn = 0u; turn < (ROT / 2u + WG - 1u) / WG; turn++) {
+    let i = turn * WG + t;
+    if (i < ROT / 2u) { rope[token * (ROT / 2u) + i] = MAGNITUDE * cos_sin(pos, freqs[i]); }
+  }
   let block = token * 4u * q8_stride(G);
-  for (var first = 0u; first < G * 8u; first += WG) {
-    let i = min(first + t, G * 8u - 1u); let x = FACTOR * w_four(id, i); let v = x * gain[i]; let a = abs(v);
+  for (var turn = 0u; turn < (G * 8u + WG - 1u) / WG; turn++) {
+    let at = turn * WG + t; let i = min(at, G * 8u - 1u); let x = FACTOR * w_four(id, i); let v = x * gain[i];
+    let a = abs(v);
     let m = max_of(8u, max(max(a.x, a.y), max(a.z, a.w)), t); let r = select(0.0, 127.0 / m, m > 0.0);
     let w = vec4<i32>(q8_round(v.x, r), q8_round(v.y, r), q8_round(v.z, r), q8_round(v.w, r));
     let s = sum_of(8u, f32(w.x + w.y + w.z + w.w), t); let squares = sum_of(8u, dot(x, x), t);
-    if (first + t < G * 8u) {
+    if (at < G * 8u) {
       h[token * G * 8u + i] = x;
       out[block + q8_word(i, G)] = pack4xI8(w);
       if (i % 8u == 0u) {
-        let at = block + 4u * q8_scales(G) + i / 4u;
-        out[at] = bitcast<u32>(m / 127.0); out[at + 1u] = bitcast<u32>(m / 127.0 * s);
+        let scale = block + 4u * q8_scales(G) + i / 4u;
+        out[scale] = bitcast<u32>(m / 127.0); out[scale + 1u] = bitcast<u32>(m / 127.0 * s);
         out[block + 4u * q8_squares(G) + i / 8u] = bitcast<u32>(squares);
       }
     }

@@ -9,8 +9,9 @@ fn prepare(wg: u32, base: u32, t: u32) {
   h_before = h[(base + min(t / 32u, NT - 1u)) * N + wg * 32u + t % 32u]; gain_of = gain[wg * 32u + t % 32u];
 }
 fn finish(wg: u32, base: u32, t: u32) {
-  for (var first = 0u; first < NT; first += WG / 32u) {
-    let n = first + t / 32u; let i = t % 32u; let live = n < NT && base + n < token_count();
+  for (var turn = 0u; turn < (NT * 32u + WG - 1u) / WG; turn++) {
+    let first = turn * (WG / 32u); let n = first + t / 32u; let i = t % 32u;
+    let live = n < NT && base + n < token_count();
     let at = (base + n) * N + wg * 32u + i;
     if (first > 0u) { h_before = h[at]; }
     let v = h_before + result(min(n, NT - 1u), i);

@@ -126,12 +126,15 @@ fn draw(r: u32, t: u32, cut: Cut, top: f32, floor_: f32, u: f32) -> u32 {
 fn kernel(wid: vec3<u32>, t: u32) {
   let r = wid.x;
   var key = 0u; var id = 0xffffffffu;
-  for (var i = t; i < CHUNKS; i += WG) {
+  for (var turn = 0u; turn < (CHUNKS + WG - 1u) / WG; turn++) {
+    let i = turn * WG + t;
+    if (i >= CHUNKS) { break; }
     let b = best[r * CHUNKS + i];
     if (b.x > key || (b.x == key && b.y < id)) { key = b.x; id = b.y; }
   }
   keys[t] = key; ids[t] = id;
-  for (var d = WG / 2u; d > 0u; d /= 2u) {
+  for (var halves = 1u; halves < 9u; halves++) {  // WG = 256
+    let d = WG >> halves;
     workgroupBarrier();
     if (t < d && (keys[t + d] > keys[t] || (keys[t + d] == keys[t] && ids[t + d] < ids[t]))) {
       keys[t] = keys[t + d];

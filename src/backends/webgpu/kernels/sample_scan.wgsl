@@ -23,7 +23,9 @@ fn kernel(wid: vec3<u32>, t: u32) {
   storageBarrier(); workgroupBarrier();
   let masked = (record(r, 11u) & 2u) != 0u; var key = 0u; var id = 0xffffffffu;
   if (live) {
-    for (var i = begin + t; i < end; i += WG) {
+    for (var turn = 0u; turn < CHUNK / WG; turn++) {
+      let i = begin + turn * WG + t;
+      if (i >= end) { break; }
       let bits = logits[r * VOCAB + i]; var k = key_of(bits);
       if ((bits & 0x7fffffffu) > 0x7f800000u || bits == 0x7f800000u) { k = 0xffffffffu; }
       if (masked && ((params[record(r, 14u) + i / 32u] >> (i % 32u)) & 1u) == 0u) {
@@ -33,7 +35,8 @@ fn kernel(wid: vec3<u32>, t: u32) {
     }
   }
   keys[t] = key; ids[t] = id;
-  for (var d = WG / 2u; d > 0u; d /= 2u) {
+  for (var halves = 1u; halves < 9u; halves++) {  // WG = 256
+    let d = WG >> halves;
     workgroupBarrier();
     if (t < d && (keys[t + d] > keys[t] || (keys[t + d] == keys[t] && ids[t + d] < ids[t]))) {
       keys[t] = keys[t + d];
