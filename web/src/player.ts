@@ -11,7 +11,7 @@ import type { Span } from "./profiler.js";
 import { ReadbackRing } from "./readback.js";
 import type { Piece } from "./readback.js";
 
-/// Bytes of weights on their way to the GPU before written() waits for them: copies must not pile up.
+/// Bytes of weights on their way to the GPU before written() waits for those before them: copies must not pile up.
 const kBytesAhead = 16 << 20;
 
 export enum Poll {
@@ -41,6 +41,7 @@ export class Player {
   #ring: ReadbackRing;
   #waiting: Waiting[] = [];
   #bytesAhead = 0;
+  #before: Promise<unknown> = Promise.resolve(); // all bytes but the last #bytesAhead have arrived
   #lost: string | null = null;
   #lostPromise: Promise<void>;
   #profiler: Profiler | null = null;
@@ -169,7 +170,9 @@ export class Player {
   async written(): Promise<void> {
     if (this.#bytesAhead < kBytesAhead || this.#lost !== null) return;
     this.#bytesAhead = 0;
-    await Promise.race([this.device.queue.onSubmittedWorkDone(), this.#lostPromise]);
+    const before = this.#before;
+    this.#before = Promise.race([this.device.queue.onSubmittedWorkDone(), this.#lostPromise]);
+    await before;
   }
 
   /// Resolves when all loaded plans can be played. Throws when a kernel does not compile or the GPU is lost.
