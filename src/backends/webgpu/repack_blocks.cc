@@ -114,7 +114,7 @@ void repack_q5_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byt
 
 void repack_q6_k(const std::byte* row, uint32_t cols, std::byte* codes, std::byte* scales) {
   std::byte* high_out = codes + q6_high(cols);
-  for (uint32_t b = 0; b < cols / 256; ++b, row += 210, scales += 32) {
+  for (uint32_t block = 0; block < cols / 256; ++block, row += 210, scales += 32) {
     const float d = load_f16(row + 208);
     const auto by = load<std::array<int8_t, 16>>(row + 192);
     std::array<uint16_t, 16> scale;
