@@ -86,7 +86,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f } .t { font-weight: 600; 
 
 def plot(kind, results, who):
     """Horizontal bars: a group per model, row and thread count, scaled to the group's longest bar."""
-    bar, gap, left, width = 14, 12, 250, 380
+    bar, gap, left, width = 14, 12, 290, 380
     parts, y = [], 52
     for r in results:
         values = [(i, name, value_of(r["row"], r["samples"][name])) for i, name in enumerate(who) if
